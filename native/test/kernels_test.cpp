@@ -1,0 +1,18 @@
+// Native kernels against naive loops on odd shapes. Build with -fsanitize=address,undefined; exits non-zero on a failure.
+#include "copy_test.h"
+
+int main() {
+  using namespace kaimo;
+  const struct {
+    const char* name;
+    void (*run)();
+  } tests[] = {
+      {"half", test_half}, {"copy", test_copy}, {"fill and iota", test_fill_iota}, {"pad", test_pad},
+  };
+  for (const auto& test : tests) {
+    const int before = failures;
+    test.run();
+    std::printf("%s %s\n", failures == before ? "ok    " : "FAILED", test.name);
+  }
+  return failures ? 1 : 0;
+}
