@@ -12,7 +12,8 @@ import type { Shape } from './shape.js'
  */
 export function makeNode<K extends OpName>(op: K, inputs: readonly Value[], attrs: OpAttrs[K]): Node {
   const rule = OPS[op] as OpRule<K>
-  if (rule.arity !== null && inputs.length !== rule.arity) throw shapeError(op, inputs, `takes ${rule.arity} operand(s), got ${inputs.length}`)
+  if (rule.arity !== null && inputs.length !== rule.arity)
+    throw shapeError(op, inputs, `takes ${rule.arity} operand(s), got ${inputs.length}`)
   const inferred = rule.infer(op, inputs, attrs)
   return new Node<K>(op, inputs, attrs, Array.isArray(inferred) ? inferred : [inferred]) as unknown as Node
 }
@@ -25,7 +26,8 @@ export function apply<K extends OpName>(op: K, inputs: readonly Value[], attrs: 
 /** A storage array of one element holding `value` in `dtype`; integers are truncated and wrapped. */
 export function scalarData(value: number | bigint, dtype: DType): TypedArray {
   const data = allocateArray(dtype, 1)
-  if (data instanceof BigInt64Array) data[0] = typeof value === 'bigint' ? value : Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n
+  if (data instanceof BigInt64Array)
+    data[0] = typeof value === 'bigint' ? value : Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n
   else if (dtype === 'f16') data[0] = toF16(Number(value))
   else if (dtype === 'bf16') data[0] = toBf16(Number(value))
   else if (dtype === 'bool') data[0] = Number(value) !== 0 ? 1 : 0

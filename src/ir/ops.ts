@@ -6,7 +6,18 @@ import * as indexing from './infer/indexing.js'
 import * as movement from './infer/movement.js'
 
 /** What a pass may assume about an op. Stated here and nowhere else. */
-export type OpClass = 'source' | 'unary' | 'binary' | 'compare' | 'select' | 'cast' | 'movement' | 'indexing' | 'contract' | 'control' | 'meta'
+export type OpClass =
+  | 'source'
+  | 'unary'
+  | 'binary'
+  | 'compare'
+  | 'select'
+  | 'cast'
+  | 'movement'
+  | 'indexing'
+  | 'contract'
+  | 'control'
+  | 'meta'
 
 export interface OpRule<K extends OpName> {
   readonly class: OpClass
@@ -103,6 +114,10 @@ export const OPS: { readonly [K in OpName]: OpRule<K> } = {
   call: { class: 'control', arity: null, infer: control.withBody },
 
   stop_gradient: { class: 'meta', arity: 1, infer: (_op, inputs) => inputs[0] },
-  optimization_barrier: { class: 'meta', arity: null, infer: (_op, inputs) => inputs.map(({ shape, dtype }) => ({ shape, dtype })) },
+  optimization_barrier: {
+    class: 'meta',
+    arity: null,
+    infer: (_op, inputs) => inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+  },
   composite: { class: 'meta', arity: null, infer: control.composite },
 }

@@ -21,7 +21,9 @@ function attrText(value: unknown, indent: string): string {
 }
 
 function attrsText(node: Node, indent: string): string {
-  const hidden = new Set(node.op === 'parameter' || node.op === 'constant' || node.op === 'iota' ? ['shape', 'dtype'] : [])
+  const hidden = new Set(
+    node.op === 'parameter' || node.op === 'constant' || node.op === 'iota' ? ['shape', 'dtype'] : [],
+  )
   const shown = Object.entries(node.attrs).filter(([key]) => !hidden.has(key))
   return shown.map(([key, value]) => ` ${key}=${attrText(value, indent)}`).join('')
 }
@@ -40,7 +42,9 @@ export function printGraph(graph: Graph, indent = ''): string {
     for (const output of node.outputs) names.set(output, `%${next++}`)
     const left = node.outputs.map((output) => names.get(output)).join(', ')
     const inputs = node.inputs.map((input) => names.get(input) ?? '?').join(', ')
-    lines.push(`${indent}  ${left} = ${node.op}(${inputs})${attrsText(node, indent)} : ${node.outputs.map(type).join(', ')}`)
+    lines.push(
+      `${indent}  ${left} = ${node.op}(${inputs})${attrsText(node, indent)} : ${node.outputs.map(type).join(', ')}`,
+    )
   }
   const params = graph.params.map((param) => `${names.get(param)}: ${type(param)}`).join(', ')
   const results = graph.results.map((result) => names.get(result)).join(', ')

@@ -22,7 +22,9 @@ export function verifyGraph(graph: Graph, after: string): void {
     avals.forEach((aval, i) => {
       const output = node.outputs[i]
       if (output === undefined || output.dtype !== aval.dtype || !sameShape(output.shape, aval.shape)) {
-        throw new Error(`after ${after}: ${node.op} carries ${output ? avalText(output) : 'nothing'} where ${avalText(aval)} is inferred`)
+        throw new Error(
+          `after ${after}: ${node.op} carries ${output ? avalText(output) : 'nothing'} where ${avalText(aval)} is inferred`,
+        )
       }
     })
     for (const nested of nestedGraphs(node)) verifyGraph(nested, `${after} (in ${node.op})`)

@@ -1,4 +1,13 @@
-import { allocateArray, arrayConstructor, type DType, dtypeBytes, type Shape, shapeText, sizeOf, type TypedArray } from '../ir/index.js'
+import {
+  allocateArray,
+  arrayConstructor,
+  type DType,
+  dtypeBytes,
+  type Shape,
+  shapeText,
+  sizeOf,
+  type TypedArray,
+} from '../ir/index.js'
 
 type State = 'live' | 'donated' | 'disposed'
 
@@ -44,7 +53,10 @@ export class Buffer {
    */
   get array(): TypedArray {
     if (this.state !== 'live') {
-      const why = this.state === 'donated' ? 'was given to a compiled step that updated it in place; read the new value' : 'was disposed'
+      const why =
+        this.state === 'donated'
+          ? 'was given to a compiled step that updated it in place; read the new value'
+          : 'was disposed'
       throw new BufferError(`this ${this.dtype}${shapeText(this.shape)} tensor ${why}`)
     }
     return this.storage
@@ -64,13 +76,14 @@ export class Buffer {
   }
 }
 
-
-export const allocateBuffer = (dtype: DType, shape: Shape): Buffer => new Buffer(dtype, shape, allocateArray(dtype, sizeOf(shape)))
+export const allocateBuffer = (dtype: DType, shape: Shape): Buffer =>
+  new Buffer(dtype, shape, allocateArray(dtype, sizeOf(shape)))
 
 /** Wraps host memory without a copy. `array` must not be written afterwards. */
 export function wrapArray(array: TypedArray, dtype: DType, shape: Shape): Buffer {
-  if (!(array instanceof arrayConstructor(dtype))) throw new TypeError(`${dtype} is stored in ${arrayConstructor(dtype).name}, got ${array.constructor.name}`)
-  if (array.length !== sizeOf(shape)) throw new RangeError(`${array.length} elements do not fill ${shapeText(shape)} (${sizeOf(shape)} elements)`)
+  if (!(array instanceof arrayConstructor(dtype)))
+    throw new TypeError(`${dtype} is stored in ${arrayConstructor(dtype).name}, got ${array.constructor.name}`)
+  if (array.length !== sizeOf(shape))
+    throw new RangeError(`${array.length} elements do not fill ${shapeText(shape)} (${sizeOf(shape)} elements)`)
   return new Buffer(dtype, shape, array)
 }
-

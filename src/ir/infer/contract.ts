@@ -23,7 +23,11 @@ export function dotGeneral(op: string, inputs: Inputs, attrs: DotAttrs): ShapeDT
     if (left.length !== right.length) throw shapeError(op, inputs, `${what} dimensions must pair up`)
     left.forEach((dim, i) => {
       if (lhs.shape[dim] !== rhs.shape[right[i]]) {
-        throw shapeError(op, inputs, `${what} extents differ: ${lhs.shape[dim]} (dimension ${dim}) and ${rhs.shape[right[i]]} (dimension ${right[i]})`)
+        throw shapeError(
+          op,
+          inputs,
+          `${what} extents differ: ${lhs.shape[dim]} (dimension ${dim}) and ${rhs.shape[right[i]]} (dimension ${right[i]})`,
+        )
       }
     })
   }
@@ -38,7 +42,15 @@ export function dotGeneral(op: string, inputs: Inputs, attrs: DotAttrs): ShapeDT
 export const dilated = (extent: number, dilation: number): number => (extent === 0 ? 0 : (extent - 1) * dilation + 1)
 
 /** Number of window positions along one dimension. */
-export function windowCount(extent: number, size: number, stride: number, low: number, high: number, base: number, window: number): number {
+export function windowCount(
+  extent: number,
+  size: number,
+  stride: number,
+  low: number,
+  high: number,
+  base: number,
+  window: number,
+): number {
   const span = dilated(extent, base) + low + high - dilated(size, window)
   return span < 0 ? 0 : Math.floor(span / stride) + 1
 }
@@ -48,20 +60,41 @@ export function convolution(op: string, inputs: Inputs, attrs: ConvAttrs): Shape
   const spatial = attrs.input_spatial.length
   const rank = spatial + 2
   if (x.dtype !== kernel.dtype) throw shapeError(op, inputs, 'operands must have one dtype; convert with .to(dtype)')
-  if (x.shape.length !== rank || kernel.shape.length !== rank) throw shapeError(op, inputs, `operands must have rank ${rank}`)
+  if (x.shape.length !== rank || kernel.shape.length !== rank)
+    throw shapeError(op, inputs, `operands must have rank ${rank}`)
   checkDims(op, inputs, [attrs.input_batch, attrs.input_feature, ...attrs.input_spatial], rank, 'input dimensions')
-  checkDims(op, inputs, [attrs.kernel_input_feature, attrs.kernel_output_feature, ...attrs.kernel_spatial], rank, 'kernel dimensions')
+  checkDims(
+    op,
+    inputs,
+    [attrs.kernel_input_feature, attrs.kernel_output_feature, ...attrs.kernel_spatial],
+    rank,
+    'kernel dimensions',
+  )
   checkDims(op, inputs, [attrs.output_batch, attrs.output_feature, ...attrs.output_spatial], rank, 'output dimensions')
-  const lists = [attrs.window_strides, attrs.padding, attrs.lhs_dilation, attrs.rhs_dilation, attrs.kernel_spatial, attrs.output_spatial]
-  if (lists.some((list) => list.length !== spatial)) throw shapeError(op, inputs, `needs ${spatial} strides, paddings and dilations`)
-  if ([...attrs.window_strides, ...attrs.lhs_dilation, ...attrs.rhs_dilation].some((n) => !Number.isInteger(n) || n < 1)) {
+  const lists = [
+    attrs.window_strides,
+    attrs.padding,
+    attrs.lhs_dilation,
+    attrs.rhs_dilation,
+    attrs.kernel_spatial,
+    attrs.output_spatial,
+  ]
+  if (lists.some((list) => list.length !== spatial))
+    throw shapeError(op, inputs, `needs ${spatial} strides, paddings and dilations`)
+  if (
+    [...attrs.window_strides, ...attrs.lhs_dilation, ...attrs.rhs_dilation].some((n) => !Number.isInteger(n) || n < 1)
+  ) {
     throw shapeError(op, inputs, 'strides and dilations must be positive integers')
   }
   const features = x.shape[attrs.input_feature]
   const filters = kernel.shape[attrs.kernel_output_feature]
   const groups = attrs.feature_group_count
   if (kernel.shape[attrs.kernel_input_feature] * groups !== features) {
-    throw shapeError(op, inputs, `the kernel takes ${kernel.shape[attrs.kernel_input_feature]} x ${groups} group(s) features, the input has ${features}`)
+    throw shapeError(
+      op,
+      inputs,
+      `the kernel takes ${kernel.shape[attrs.kernel_input_feature]} x ${groups} group(s) features, the input has ${features}`,
+    )
   }
   if (filters % groups !== 0) throw shapeError(op, inputs, `${filters} filters do not divide into ${groups} groups`)
   const batches = attrs.batch_group_count
@@ -75,7 +108,15 @@ export function convolution(op: string, inputs: Inputs, attrs: ConvAttrs): Shape
     const [low, high] = attrs.padding[i]
     const extent = x.shape[attrs.input_spatial[i]]
     const size = kernel.shape[attrs.kernel_spatial[i]]
-    shape[attrs.output_spatial[i]] = windowCount(extent, size, attrs.window_strides[i], low, high, attrs.lhs_dilation[i], attrs.rhs_dilation[i])
+    shape[attrs.output_spatial[i]] = windowCount(
+      extent,
+      size,
+      attrs.window_strides[i],
+      low,
+      high,
+      attrs.lhs_dilation[i],
+      attrs.rhs_dilation[i],
+    )
   }
   return { shape, dtype: x.dtype }
 }
@@ -85,7 +126,8 @@ export function reduce(op: string, inputs: Inputs, attrs: OpAttrs['reduce']): Sh
   const { kind, dimensions } = attrs
   checkDims(op, inputs, dimensions, shape.length, 'dimensions')
   const rest = shape.filter((_, dim) => !dimensions.includes(dim))
-  if ((kind === 'and' || kind === 'or') && dtypeKind(dtype) === 'float') throw shapeError(op, inputs, `${kind} needs bool or integers`)
+  if ((kind === 'and' || kind === 'or') && dtypeKind(dtype) === 'float')
+    throw shapeError(op, inputs, `${kind} needs bool or integers`)
   if (kind !== 'argmax' && kind !== 'argmin') return { shape: rest, dtype }
   if (dimensions.length !== 1) throw shapeError(op, inputs, `${kind} takes one dimension`)
   if (shape[dimensions[0]] === 0) throw shapeError(op, inputs, `${kind} of an empty dimension has no answer`)
@@ -94,11 +136,26 @@ export function reduce(op: string, inputs: Inputs, attrs: OpAttrs['reduce']): Sh
 
 export function reduceWindow(op: string, inputs: Inputs, attrs: WindowAttrs): ShapeDType {
   const { shape, dtype } = inputs[0]
-  const lists = [attrs.window_dimensions, attrs.window_strides, attrs.padding, attrs.base_dilation, attrs.window_dilation]
-  if (lists.some((list) => list.length !== shape.length)) throw shapeError(op, inputs, `window attributes need ${shape.length} entries each`)
+  const lists = [
+    attrs.window_dimensions,
+    attrs.window_strides,
+    attrs.padding,
+    attrs.base_dilation,
+    attrs.window_dilation,
+  ]
+  if (lists.some((list) => list.length !== shape.length))
+    throw shapeError(op, inputs, `window attributes need ${shape.length} entries each`)
   const result = shape.map((extent, i) => {
     const [low, high] = attrs.padding[i]
-    return windowCount(extent, attrs.window_dimensions[i], attrs.window_strides[i], low, high, attrs.base_dilation[i], attrs.window_dilation[i])
+    return windowCount(
+      extent,
+      attrs.window_dimensions[i],
+      attrs.window_strides[i],
+      low,
+      high,
+      attrs.base_dilation[i],
+      attrs.window_dilation[i],
+    )
   })
   return { shape: result, dtype }
 }

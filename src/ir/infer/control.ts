@@ -9,7 +9,11 @@ const sameAval = (a: ShapeDType, b: ShapeDType): boolean => a.dtype === b.dtype 
 
 function checkAvals(op: string, inputs: Inputs, what: string, got: Inputs, expected: Inputs): void {
   if (got.length !== expected.length || !got.every((aval, i) => sameAval(aval, expected[i]))) {
-    throw shapeError(op, inputs, `${what}: expected (${expected.map(avalText).join(', ')}), got (${got.map(avalText).join(', ')})`)
+    throw shapeError(
+      op,
+      inputs,
+      `${what}: expected (${expected.map(avalText).join(', ')}), got (${got.map(avalText).join(', ')})`,
+    )
   }
 }
 
@@ -42,4 +46,5 @@ export function withBody(op: string, inputs: Inputs, attrs: { readonly body: Gra
   return avals(attrs.body.results)
 }
 
-export const composite = (_op: string, inputs: Inputs, attrs: CompositeAttrs): ShapeDType[] => withBody(attrs.name, inputs, attrs)
+export const composite = (_op: string, inputs: Inputs, attrs: CompositeAttrs): ShapeDType[] =>
+  withBody(attrs.name, inputs, attrs)

@@ -8,7 +8,11 @@ type Kinds = readonly ('float' | 'int' | 'bool')[]
 function requireKind(op: string, inputs: readonly ShapeDType[], kinds: Kinds): void {
   for (const input of inputs) {
     if (!kinds.includes(dtypeKind(input.dtype))) {
-      throw shapeError(op, inputs, `expects ${kinds.join(' or ')} operands, got ${input.dtype}; convert with .to(dtype)`)
+      throw shapeError(
+        op,
+        inputs,
+        `expects ${kinds.join(' or ')} operands, got ${input.dtype}; convert with .to(dtype)`,
+      )
     }
   }
 }
@@ -16,8 +20,10 @@ function requireKind(op: string, inputs: readonly ShapeDType[], kinds: Kinds): v
 function requireSame(op: string, inputs: readonly ShapeDType[]): void {
   const [first, ...rest] = inputs
   for (const input of rest) {
-    if (input.dtype !== first.dtype) throw shapeError(op, inputs, 'operands must have one dtype; convert with .to(dtype)')
-    if (!sameShape(input.shape, first.shape)) throw shapeError(op, inputs, 'operands must have one shape; broadcast first')
+    if (input.dtype !== first.dtype)
+      throw shapeError(op, inputs, 'operands must have one dtype; convert with .to(dtype)')
+    if (!sameShape(input.shape, first.shape))
+      throw shapeError(op, inputs, 'operands must have one shape; broadcast first')
   }
 }
 
@@ -43,8 +49,10 @@ export function compare(op: string, inputs: readonly ShapeDType[]): ShapeDType {
 
 export function select(op: string, inputs: readonly ShapeDType[]): ShapeDType {
   const [predicate, onTrue, onFalse] = inputs
-  if (predicate.dtype !== 'bool') throw shapeError(op, inputs, 'the predicate must be bool; compare first, e.g. x.ne(0)')
-  if (!sameShape(predicate.shape, onTrue.shape)) throw shapeError(op, inputs, 'the predicate must have the shape of the cases')
+  if (predicate.dtype !== 'bool')
+    throw shapeError(op, inputs, 'the predicate must be bool; compare first, e.g. x.ne(0)')
+  if (!sameShape(predicate.shape, onTrue.shape))
+    throw shapeError(op, inputs, 'the predicate must have the shape of the cases')
   requireSame(op, [onTrue, onFalse])
   return onTrue
 }

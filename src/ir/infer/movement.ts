@@ -54,7 +54,11 @@ export function transpose(op: string, inputs: Inputs, attrs: OpAttrs['transpose'
   const { shape, dtype } = inputs[0]
   checkDims(op, inputs, attrs.permutation, shape.length, 'permutation')
   if (attrs.permutation.length !== shape.length) {
-    throw shapeError(op, inputs, `permutation [${attrs.permutation.join(', ')}] must name all ${shape.length} dimensions`)
+    throw shapeError(
+      op,
+      inputs,
+      `permutation [${attrs.permutation.join(', ')}] must name all ${shape.length} dimensions`,
+    )
   }
   return { shape: attrs.permutation.map((dim) => shape[dim]), dtype }
 }
@@ -63,11 +67,16 @@ export function broadcastInDim(op: string, inputs: Inputs, attrs: OpAttrs['broad
   const { shape, dtype } = inputs[0]
   checkExtents(op, inputs, attrs.shape)
   checkDims(op, inputs, attrs.dims, attrs.shape.length, 'dims')
-  if (attrs.dims.length !== shape.length) throw shapeError(op, inputs, `dims must name a place for each of ${shape.length} dimensions`)
+  if (attrs.dims.length !== shape.length)
+    throw shapeError(op, inputs, `dims must name a place for each of ${shape.length} dimensions`)
   shape.forEach((extent, i) => {
     const target = attrs.shape[attrs.dims[i]]
     if (extent !== 1 && extent !== target) {
-      throw shapeError(op, inputs, `dimension ${i} of extent ${extent} does not broadcast to ${target} in ${shapeText(attrs.shape)}`)
+      throw shapeError(
+        op,
+        inputs,
+        `dimension ${i} of extent ${extent} does not broadcast to ${target} in ${shapeText(attrs.shape)}`,
+      )
     }
   })
   return { shape: attrs.shape, dtype }
@@ -81,7 +90,11 @@ export function slice(op: string, inputs: Inputs, attrs: OpAttrs['slice']): Shap
   }
   const result = shape.map((extent, i) => {
     if (!(start[i] >= 0 && start[i] <= limit[i] && limit[i] <= extent && strides[i] >= 1)) {
-      throw shapeError(op, inputs, `slice ${start[i]}:${limit[i]}:${strides[i]} leaves dimension ${i} of extent ${extent}`)
+      throw shapeError(
+        op,
+        inputs,
+        `slice ${start[i]}:${limit[i]}:${strides[i]} leaves dimension ${i} of extent ${extent}`,
+      )
     }
     return Math.ceil((limit[i] - start[i]) / strides[i])
   })
@@ -90,14 +103,21 @@ export function slice(op: string, inputs: Inputs, attrs: OpAttrs['slice']): Shap
 
 export function pad(op: string, inputs: Inputs, attrs: OpAttrs['pad']): ShapeDType {
   const [x, value] = inputs
-  if (value.shape.length !== 0 || value.dtype !== x.dtype) throw shapeError(op, inputs, `the padding value must be a scalar of dtype ${x.dtype}`)
+  if (value.shape.length !== 0 || value.dtype !== x.dtype)
+    throw shapeError(op, inputs, `the padding value must be a scalar of dtype ${x.dtype}`)
   const rank = x.shape.length
   if (attrs.low.length !== rank || attrs.high.length !== rank || attrs.interior.length !== rank) {
     throw shapeError(op, inputs, `low, high and interior need ${rank} entries each`)
   }
-  const shape = x.shape.map((extent, i) => attrs.low[i] + extent + Math.max(extent - 1, 0) * attrs.interior[i] + attrs.high[i])
+  const shape = x.shape.map(
+    (extent, i) => attrs.low[i] + extent + Math.max(extent - 1, 0) * attrs.interior[i] + attrs.high[i],
+  )
   if (shape.some((extent) => extent < 0) || attrs.interior.some((n) => n < 0)) {
-    throw shapeError(op, inputs, `padding low [${attrs.low.join(', ')}] high [${attrs.high.join(', ')}] removes more than there is`)
+    throw shapeError(
+      op,
+      inputs,
+      `padding low [${attrs.low.join(', ')}] high [${attrs.high.join(', ')}] removes more than there is`,
+    )
   }
   return { shape, dtype: x.dtype }
 }
