@@ -8,7 +8,7 @@ const bitsOf = (value: number): number => {
   return scratchU32[0]
 }
 
-const valueOf = (bits: number): number => {
+const floatOf = (bits: number): number => {
   scratchU32[0] = bits
   return scratchF32[0]
 }
@@ -20,7 +20,7 @@ export function toBf16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
-export const fromBf16 = (bits: number): number => valueOf(bits << 16)
+export const fromBf16 = (bits: number): number => floatOf(bits << 16)
 
 /** Bits of the f16 nearest to `value` (first rounded to f32); overflow gives infinity, small values become subnormal. */
 export function toF16(value: number): number {
@@ -35,15 +35,15 @@ export function toF16(value: number): number {
   }
   if (magnitude < 0x33000000) return sign
   // Adding 2^-1 aligns the subnormal's last bit with f32's, so f32 addition does the rounding; 0.5's bits are taken off again.
-  return sign | (bitsOf(valueOf(magnitude) + 0.5) - 0x3f000000)
+  return sign | (bitsOf(floatOf(magnitude) + 0.5) - 0x3f000000)
 }
 
 export function fromF16(bits: number): number {
   const sign = (bits & 0x8000) << 16
   const exponent = (bits >>> 10) & 0x1f
   const mantissa = bits & 0x3ff
-  if (exponent === 0x1f) return valueOf(sign | 0x7f800000 | (mantissa << 13))
-  if (exponent !== 0) return valueOf(sign | ((exponent + 112) << 23) | (mantissa << 13))
+  if (exponent === 0x1f) return floatOf(sign | 0x7f800000 | (mantissa << 13))
+  if (exponent !== 0) return floatOf(sign | ((exponent + 112) << 23) | (mantissa << 13))
   const value = mantissa * 2 ** -24
   return sign ? -value : value
 }

@@ -15,6 +15,8 @@ export class Trace {
   readonly writes = new Map<Cell, Value>()
   /** Flags read while tracing, with the values that this trace holds for. */
   readonly flags = new Map<Flag<string | number | boolean>, string | number | boolean>()
+  /** Host code that the traced function needs before each execution (step counters, schedules). */
+  readonly hooks = new Set<() => void>()
   readonly firstId: number
 
   constructor(
@@ -39,6 +41,17 @@ export class Trace {
   writeCell(cell: Cell, value: Value): void {
     this.writes.set(cell, value)
   }
+}
+
+/**
+ * Runs host code now and, while tracing, again before every later execution of the compiled program.
+ * For what lives outside of the graph: step counters, learning-rate schedules.
+ */
+export function beforeEachRun(hook: () => void): void {
+  const trace = traceOfCells()
+  if (trace?.hooks.has(hook)) return
+  trace?.hooks.add(hook)
+  hook()
 }
 
 export const currentTrace = (): Trace | null => stack.at(-1) ?? null

@@ -74,7 +74,7 @@ const ARRAY_DTYPES: readonly (readonly [new (n: number) => TypedArray, DType])[]
 ]
 
 function dtypeOfArray(array: ArrayBufferView): DType {
-  for (const [constructor, dtype] of ARRAY_DTYPES) if (array instanceof constructor) return dtype
+  for (const [ArrayType, dtype] of ARRAY_DTYPES) if (array instanceof ArrayType) return dtype
   throw new TypeError(
     `${array.constructor.name} has no dtype of its own; give one: tensor(data, { dtype: 'f16' }) for Uint16Array bits`,
   )
@@ -105,7 +105,7 @@ function flattenNested(data: NestedArray<Scalar>, shape: Shape): Scalar[] {
         `ragged array: expected ${shape[dim]} items at ${path || 'the top'}, got ${Array.isArray(item) ? list.length : typeof item}`,
       )
     }
-    list.forEach((child, i) => visit(child, dim + 1, `${path}[${i}]`))
+    for (const [i, child] of list.entries()) visit(child, dim + 1, `${path}[${i}]`)
   }
   visit(data, 0, '')
   return flat

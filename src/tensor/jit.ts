@@ -35,6 +35,10 @@ interface Program {
   readonly writes: readonly Cell[]
   readonly donated: readonly number[]
   readonly output: FlatTree<Tensor>
+  /** Host code to run before each execution. */
+  readonly hooks: ReadonlySet<() => void>
+  /** True until the first execution: tracing ran the hooks already. */
+  fresh: boolean
 }
 
 function trace(fn: (...args: never[]) => unknown, name: string, args: FlatTree<Tensor>): Program {
@@ -54,7 +58,17 @@ function trace(fn: (...args: never[]) => unknown, name: string, args: FlatTree<T
     ...reads.map((cell) => (writes.includes(cell) ? output.leaves.length + writes.indexOf(cell) : -1)),
     ...closed.captured.map(() => -1),
   ]
-  return { graph: closed.graph, flags: context.flags, reads, captured: closed.captured, writes, donated, output }
+  return {
+    graph: closed.graph,
+    flags: context.flags,
+    reads,
+    captured: closed.captured,
+    writes,
+    donated,
+    output,
+    hooks: context.hooks,
+    fresh: true,
+  }
 }
 
 /** A buffer that is also read under another name cannot be updated in place. */
@@ -85,6 +99,8 @@ function executableFor(program: Program, donated: readonly number[], name: strin
 }
 
 function execute(program: Program, args: FlatTree<Tensor>, name: string): unknown {
+  if (!program.fresh) for (const hook of program.hooks) hook()
+  program.fresh = false
   const values = [
     ...args.leaves.map((leaf) => leaf.value),
     ...program.reads.map((cell) => cell.outer),
@@ -98,7 +114,9 @@ function execute(program: Program, args: FlatTree<Tensor>, name: string): unknow
     if (result >= 0) inputs[i].release('donated')
   })
   const results = run.outputs.slice(0, program.output.leaves.length).map((buffer) => new Tensor(leafValue(buffer)))
-  program.writes.forEach((cell, i) => cell.adopt(run.outputs[program.output.leaves.length + i]))
+  program.writes.forEach((cell, i) => {
+    cell.adopt(run.outputs[program.output.leaves.length + i])
+  })
   return program.output.rebuild(results)
 }
 
