@@ -1,0 +1,210 @@
+import {
+  type ConvAttrs,
+  type DotAttrs,
+  type DType,
+  dilated,
+  freeDims,
+  isFloat,
+  type ShapeDType,
+  sizeOf,
+  stridesOf,
+  type WindowAttrs,
+} from '../ir/index.js'
+import { allocateHost, type HostArray, type NumberArray, roundToStorage } from './array.js'
+import { evaluatePad, evaluateTranspose, readStrided } from './movement.js'
+import { extremeOf } from './reduce.js'
+import { GREATEST_I64, LEAST_I64 } from './semantics.js'
+import { offsetsOf } from './strided.js'
+
+/** Accumulator wide enough for a contraction: f64 for floats, the ring modulo 2^32 or 2^64 for integers. */
+type Accumulator = Float64Array | Int32Array | BigInt64Array
+
+const allocateAccumulator = (dtype: DType, length: number): Accumulator =>
+  isFloat(dtype) ? new Float64Array(length) : dtype === 'i64' ? new BigInt64Array(length) : new Int32Array(length)
+
+function fromAccumulator(acc: Accumulator, dtype: DType): HostArray {
+  if (acc instanceof BigInt64Array) return acc
+  const out = allocateHost(dtype, acc.length) as NumberArray
+  if (dtype === 'bool') for (let i = 0; i < acc.length; i++) out[i] = acc[i] === 0 ? 0 : 1
+  else out.set(acc)
+  return roundToStorage(out, dtype)
+}
+
+interface MatMul {
+  readonly rows: number
+  readonly cols: number
+  readonly depth: number
+}
+
+/** acc[row, :] += a[aRows[row] + k] * b[bOffset + k * cols + :], for every row and k. */
+function accumulate(
+  acc: Accumulator,
+  accOffset: number,
+  accStep: number,
+  a: HostArray,
+  aRows: Int32Array,
+  b: HostArray,
+  bOffset: number,
+  bStep: number,
+  { rows, cols, depth }: MatMul,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const out = accOffset + row * accStep
+    for (let k = 0; k < depth; k++) {
+      const at = bOffset + k * bStep
+      const left = a[aRows[row] + k]
+      if (acc instanceof Float64Array) {
+        const x = left as number
+        const y = b as NumberArray
+        for (let n = 0; n < cols; n++) acc[out + n] += x * y[at + n]
+      } else if (acc instanceof Int32Array) {
+        const x = left as number
+        const y = b as NumberArray
+        for (let n = 0; n < cols; n++) acc[out + n] += Math.imul(x, y[at + n])
+      } else {
+        const x = left as bigint
+        const y = b as BigInt64Array
+        for (let n = 0; n < cols; n++) acc[out + n] += x * y[at + n]
+      }
+    }
+  }
+}
+
+export function evaluateDot(xs: readonly HostArray[], inputs: readonly ShapeDType[], attrs: DotAttrs): HostArray {
+  const [lhs, rhs] = inputs
+  const lhsFree = freeDims(lhs.shape.length, attrs.lhs_batch, attrs.lhs_contract)
+  const rhsFree = freeDims(rhs.shape.length, attrs.rhs_batch, attrs.rhs_contract)
+  const a = evaluateTranspose(xs[0], lhs, [...attrs.lhs_batch, ...lhsFree, ...attrs.lhs_contract])
+  const b = evaluateTranspose(xs[1], rhs, [...attrs.rhs_batch, ...attrs.rhs_contract, ...rhsFree])
+  const extent = (shape: readonly number[], dims: readonly number[]): number => sizeOf(dims.map((dim) => shape[dim]))
+  const batches = extent(lhs.shape, attrs.lhs_batch)
+  const size = {
+    rows: extent(lhs.shape, lhsFree),
+    cols: extent(rhs.shape, rhsFree),
+    depth: extent(lhs.shape, attrs.lhs_contract),
+  }
+  const { rows, cols, depth } = size
+  const acc = allocateAccumulator(lhs.dtype, batches * rows * cols)
+  const aRows = new Int32Array(rows)
+  for (let batch = 0; batch < batches; batch++) {
+    for (let row = 0; row < rows; row++) aRows[row] = (batch * rows + row) * depth
+    accumulate(acc, batch * rows * cols, cols, a, aRows, b, batch * depth * cols, cols, size)
+  }
+  return fromAccumulator(acc, lhs.dtype)
+}
+
+/** Padding and dilation as the attributes of `pad`. */
+const padAttrs = (padding: readonly (readonly [number, number])[], dilation: readonly number[]) => ({
+  low: padding.map(([low]) => low),
+  high: padding.map(([, high]) => high),
+  interior: dilation.map((n) => n - 1),
+})
+
+const zeroOf = (dtype: DType): number | bigint => (dtype === 'i64' ? 0n : 0)
+
+/**
+ * Convolution as one small matrix product per kernel position: the input, padded with zeros and dilated, in batch-spatial-feature order,
+ * times the kernel in spatial-input-output order.
+ */
+export function evaluateConvolution(
+  xs: readonly HostArray[],
+  inputs: readonly ShapeDType[],
+  output: ShapeDType,
+  attrs: ConvAttrs,
+): HostArray {
+  const [input, kernel] = inputs
+  const { dtype } = input
+  if (sizeOf(output.shape) === 0) return allocateHost(dtype, 0)
+  const toNhwc = [attrs.input_batch, ...attrs.input_spatial, attrs.input_feature]
+  const nhwc = { dtype, shape: toNhwc.map((dim) => input.shape[dim]) }
+  const padding = [[0, 0] as const, ...attrs.padding, [0, 0] as const]
+  const pads = padAttrs(padding, [1, ...attrs.lhs_dilation, 1])
+  const x = evaluatePad(evaluateTranspose(xs[0], input, toNhwc), zeroOf(dtype), nhwc, pads)
+  const xShape = nhwc.shape.map((n, i) => dilated(n, pads.interior[i] + 1) + pads.low[i] + pads.high[i])
+  const xStrides = stridesOf(xShape)
+  const w = evaluateTranspose(xs[1], kernel, [
+    ...attrs.kernel_spatial,
+    attrs.kernel_input_feature,
+    attrs.kernel_output_feature,
+  ])
+  const taps = attrs.kernel_spatial.map((dim) => kernel.shape[dim])
+  const depth = kernel.shape[attrs.kernel_input_feature]
+  const filters = kernel.shape[attrs.kernel_output_feature]
+  const spatial = attrs.output_spatial.map((dim) => output.shape[dim])
+  const batch = output.shape[attrs.output_batch]
+  const groups = attrs.feature_group_count * attrs.batch_group_count
+  const size = { rows: batch * sizeOf(spatial), cols: filters / groups, depth }
+  const spatialStrides = xStrides.slice(1, -1)
+  const rows = offsetsOf(
+    [batch, ...spatial],
+    [xStrides[0], ...spatialStrides.map((s, i) => s * attrs.window_strides[i])],
+  )
+  const tapOffsets = offsetsOf(
+    taps,
+    spatialStrides.map((s, i) => s * attrs.rhs_dilation[i]),
+  )
+  const acc = allocateAccumulator(dtype, size.rows * filters)
+  const aRows = new Int32Array(size.rows)
+  for (let group = 0; group < groups; group++) {
+    // Feature groups take their own slice of features, batch groups their own slice of the batch.
+    const base = attrs.batch_group_count > 1 ? group * batch * xStrides[0] : group * depth
+    tapOffsets.forEach((offset, tap) => {
+      for (let row = 0; row < size.rows; row++) aRows[row] = base + rows[row] + offset
+      accumulate(acc, group * size.cols, filters, x, aRows, w, tap * depth * filters + group * size.cols, filters, size)
+    })
+  }
+  const nhwcOut = fromAccumulator(acc, dtype)
+  const places = [attrs.output_batch, ...attrs.output_spatial, attrs.output_feature]
+  const inverse = places.map((_, dim) => places.indexOf(dim))
+  return evaluateTranspose(nhwcOut, { dtype, shape: [batch, ...spatial, filters] }, inverse)
+}
+
+const WINDOW_INIT: { readonly [K in WindowAttrs['kind']]: (dtype: DType) => number | bigint } = {
+  sum: zeroOf,
+  max: (dtype) => (dtype === 'i64' ? LEAST_I64 : extremeOf(dtype, 'least')),
+  min: (dtype) => (dtype === 'i64' ? GREATEST_I64 : extremeOf(dtype, 'greatest')),
+}
+
+type Combine = (acc: Accumulator, view: HostArray) => void
+
+const WINDOW_COMBINE: { readonly [K in WindowAttrs['kind']]: Combine } = {
+  sum: (acc, view) => {
+    if (acc instanceof BigInt64Array) for (let i = 0; i < acc.length; i++) acc[i] += view[i] as bigint
+    else for (let i = 0; i < acc.length; i++) acc[i] += view[i] as number
+  },
+  max: (acc, view) => {
+    for (let i = 0; i < acc.length; i++) if (view[i] > acc[i] || Number.isNaN(view[i])) acc[i] = view[i]
+  },
+  min: (acc, view) => {
+    for (let i = 0; i < acc.length; i++) if (view[i] < acc[i] || Number.isNaN(view[i])) acc[i] = view[i]
+  },
+}
+
+/** Pads with the fold's identity, then folds the strided views that each window position sees. */
+export function evaluateReduceWindow(
+  x: HostArray,
+  input: ShapeDType,
+  output: ShapeDType,
+  attrs: WindowAttrs,
+): HostArray {
+  const { dtype } = input
+  const size = sizeOf(output.shape)
+  if (size === 0) return allocateHost(dtype, 0)
+  const init = WINDOW_INIT[attrs.kind](dtype)
+  const pads = padAttrs(attrs.padding, attrs.base_dilation)
+  const padded = evaluatePad(x, init, input, pads)
+  const shape = input.shape.map((n, i) => dilated(n, attrs.base_dilation[i]) + pads.low[i] + pads.high[i])
+  const strides = stridesOf(shape)
+  const steps = strides.map((s, i) => s * attrs.window_strides[i])
+  const combine = WINDOW_COMBINE[attrs.kind]
+  const acc: Accumulator = dtype === 'i64' ? new BigInt64Array(size) : new Float64Array(size)
+  if (acc instanceof BigInt64Array) acc.fill(BigInt(init))
+  else acc.fill(Number(init))
+  for (const offset of offsetsOf(
+    attrs.window_dimensions,
+    strides.map((s, i) => s * attrs.window_dilation[i]),
+  )) {
+    combine(acc, readStrided(padded, output.shape, steps, offset, dtype))
+  }
+  return fromAccumulator(acc, dtype)
+}

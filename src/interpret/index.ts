@@ -1,0 +1,2 @@
+export { evaluateGraph } from './evaluate.js'
+export * as special from './special.js'
