@@ -1,0 +1,178 @@
+// Register tiles of the matrix product. A tile of mr x (nv vectors) holds one block of K in registers and is then added to C.
+//
+// The order of every sum depends on K alone: K is cut by gemm_k_block(K) and, inside a block, each element of C is one chain of fused
+// multiply-adds in the order of k. Every kernel of the engine keeps to that order, so M, N, tile position, packing and the number of
+// threads never change a bit of the result.
+#pragma once
+#include "simd.h"
+
+namespace kaimo {
+namespace {
+
+// Tile of the largest kernel: kMr rows by kNv vectors.
+#if defined(__AVX512F__)
+constexpr int kMr = 14, kNv = 2;
+#elif defined(__aarch64__)
+constexpr int kMr = 12, kNv = 2;
+#else
+constexpr int kMr = 6, kNv = 2;
+#endif
+
+constexpr int64_t kKcMax = 256;
+
+template <typename T>
+constexpr int64_t kNr = kNv * Vec<T>::n;
+
+// Length of the blocks of K: an even split, a multiple of 8.
+KAIMO_INLINE int64_t gemm_k_block(int64_t k) { return k <= 0 ? 1 : round_up(ceil_div(k, ceil_div(k, kKcMax)), 8); }
+
+enum Activation : int64_t { kActNone = 0, kActRelu = 1, kActCount = 2 };
+
+// What happens to finished elements of C: c = act(c + bias[row * bias_rs + col * bias_cs]), bias strides 0 or 1; then the hook, once
+// for each block of finished rows and columns while it is in the cache. `tile` points into C itself; row and col count within its matrix.
+template <typename T>
+struct Epilogue {
+  const T* bias = nullptr;
+  int64_t bias_rs = 0, bias_cs = 1;
+  int64_t act = kActNone;
+  void (*hook)(void* context, T* tile, int64_t row, int64_t col, int64_t rows, int64_t cols, int64_t ld) = nullptr;
+  void* context = nullptr;
+};
+
+// max(x, 0) that keeps NaN.
+template <typename V>
+KAIMO_INLINE V relu(V x) {
+  return x <= V{} ? V{} : x;
+}
+
+// One block of K for one tile. `first`: C is written, not read. `last`: bias and activation follow.
+template <typename T>
+struct TileArgs {
+  int64_t kc;
+  const T* a;
+  int64_t a_rs, a_cs;  // ignored by the packed kernels: 1 and kMr
+  const T* b;
+  int64_t b_rs;  // kNr<T> when packed
+  T* c;
+  int64_t ldc;
+  bool first, last;
+  const Epilogue<T>* epilogue;
+  int64_t row, col;  // position in C, for the bias
+};
+
+template <typename T, int mr, int nv>
+KAIMO_INLINE void tile_finish(const TileArgs<T>& t, typename Vec<T>::type (&acc)[mr][nv]) {
+  using V = typename Vec<T>::type;
+  constexpr int n = Vec<T>::n;
+  const Epilogue<T>& e = *t.epilogue;
+  const bool bias = t.last && e.bias != nullptr, act = t.last && e.act == kActRelu;
+  KAIMO_UNROLL(16)
+  for (int i = 0; i < mr; ++i) {
+    KAIMO_UNROLL(8)
+    for (int j = 0; j < nv; ++j) {
+      V v = acc[i][j];
+      T* c = t.c + i * t.ldc + j * n;
+      if (!t.first) v = vload(c) + v;
+      if (bias) {
+        const T* p = e.bias + (t.row + i) * e.bias_rs + (t.col + j * n) * e.bias_cs;
+        v += e.bias_cs ? vload(p) : vsplat(*p);
+      }
+      if (act) v = relu(v);
+      vstore(c, v);
+    }
+  }
+}
+
+template <typename T, int mr, int nv, bool packed>
+KAIMO_NOINLINE void tile_kernel(const TileArgs<T>& t) {
+  using V = typename Vec<T>::type;
+  constexpr int n = Vec<T>::n;
+  V acc[mr][nv] = {};
+  const T* a = t.a;
+  const T* b = t.b;
+  const int64_t a_rs = packed ? 1 : t.a_rs, a_cs = packed ? kMr : t.a_cs, b_rs = t.b_rs;
+  if (!t.first) {
+    for (int i = 0; i < mr; ++i) __builtin_prefetch(t.c + i * t.ldc, 1);
+  }
+  const auto step = [&](const T* ak, const T* bk) __attribute__((always_inline)) {
+    V bv[nv];
+    KAIMO_UNROLL(8)
+    for (int j = 0; j < nv; ++j) bv[j] = vload(bk + j * n);
+    KAIMO_UNROLL(16)
+    for (int i = 0; i < mr; ++i) {
+      const V av = vsplat(ak[i * a_rs]);
+      KAIMO_UNROLL(8)
+      for (int j = 0; j < nv; ++j) acc[i][j] = vfma(av, bv[j], acc[i][j]);
+    }
+  };
+  int64_t k = t.kc;
+  for (; k >= 4; k -= 4) {
+    step(a, b);
+    step(a + a_cs, b + b_rs);
+    step(a + 2 * a_cs, b + 2 * b_rs);
+    step(a + 3 * a_cs, b + 3 * b_rs);
+    a += 4 * a_cs;
+    b += 4 * b_rs;
+  }
+  for (; k > 0; --k) {
+    step(a, b);
+    a += a_cs;
+    b += b_rs;
+  }
+  tile_finish<T, mr, nv>(t, acc);
+}
+
+template <typename T>
+using TileKernel = void (*)(const TileArgs<T>&);
+
+// kernels[packed][rows - 1]
+template <typename T, int... mr>
+struct TileTableOf {
+  static constexpr TileKernel<T> kernels[2][sizeof...(mr)] = {{tile_kernel<T, mr, kNv, false>...}, {tile_kernel<T, mr, kNv, true>...}};
+};
+#if defined(__AVX512F__)
+template <typename T>
+using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
+#elif defined(__aarch64__)
+template <typename T>
+using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+#else
+template <typename T>
+using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6>;
+#endif
+
+// A tile with fewer than kNr columns: B is zero-padded, the product goes to a buffer and the valid columns follow by scalar code in
+// the same order of operations.
+template <typename T>
+KAIMO_NOINLINE void tile_edge(const TileArgs<T>& t, TileKernel<T> kernel, int64_t rows, int64_t cols) {
+  static const Epilogue<T> plain;
+  alignas(64) T buffer[kMr * kNr<T>];
+  TileArgs<T> inner = t;
+  inner.c = buffer;
+  inner.ldc = kNr<T>;
+  inner.first = true;
+  inner.last = false;
+  inner.epilogue = &plain;
+  kernel(inner);
+  const Epilogue<T>& e = *t.epilogue;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) {
+      T v = buffer[i * kNr<T> + j];
+      T* c = t.c + i * t.ldc + j;
+      if (!t.first) v = *c + v;
+      if (t.last && e.bias) v += e.bias[(t.row + i) * e.bias_rs + (t.col + j) * e.bias_cs];
+      if (t.last && e.act == kActRelu) v = v <= T(0) ? T(0) : v;
+      *c = v;
+    }
+  }
+}
+
+// Rows of a split of m into ceil(m / kMr) tiles as even as possible: small last tiles would waste registers.
+struct RowSplit {
+  int64_t tiles, base, longer;
+  explicit RowSplit(int64_t m) : tiles(ceil_div(m, kMr)), base(m / (tiles ? tiles : 1)), longer(m - base * tiles) {}
+  int64_t rows(int64_t tile) const { return base + (tile < longer ? 1 : 0); }
+};
+
+}  // namespace
+}  // namespace kaimo
