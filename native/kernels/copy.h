@@ -61,16 +61,31 @@ inline void transpose_block(const T* in, int64_t in_stride, T* out, int64_t out_
   for (int i = 0; i < N; i++) std::memcpy(out + i * out_stride, &a[i], 16);
 }
 
+// Whole cache lines are read once and written once through a small buffer: with strides that are powers of two the lines of a tile
+// share a few cache sets and would be evicted between visits.
+template <class T>
+inline void transpose_lines(const T* in, int64_t in_stride, T* out, int64_t out_stride) {
+  constexpr int N = 16 / sizeof(T), L = 64 / sizeof(T);
+  alignas(64) T rows[L * L], cols[L * L];
+  for (int i = 0; i < L; i++) std::memcpy(rows + i * L, in + i * in_stride, 64);
+  for (int i = 0; i < L; i += N)
+    for (int j = 0; j < L; j += N) transpose_block(rows + i * L + j, L, cols + j * L + i, L);
+  for (int j = 0; j < L; j++) std::memcpy(out + j * out_stride, cols + j * L, 64);
+}
+
+// out[j * out_stride + i] = in[i * in_stride + j]
 template <class T>
 inline void transpose_tile(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_t rows, int64_t cols) {
-  constexpr int64_t N = 16 / sizeof(T);
+  constexpr int64_t N = 16 / sizeof(T), L = 64 / sizeof(T);
+  const int64_t line_rows = rows - rows % L, line_cols = cols - cols % L;
   const int64_t full_rows = rows - rows % N, full_cols = cols - cols % N;
+  for (int64_t i = 0; i < line_rows; i += L)
+    for (int64_t j = 0; j < line_cols; j += L) transpose_lines(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
   for (int64_t j = 0; j < full_cols; j += N)
-    for (int64_t i = 0; i < full_rows; i += N) transpose_block(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
-  for (int64_t j = 0; j < full_cols; j++)
-    for (int64_t i = full_rows; i < rows; i++) out[j * out_stride + i] = in[i * in_stride + j];
-  for (int64_t j = full_cols; j < cols; j++)
-    for (int64_t i = 0; i < rows; i++) out[j * out_stride + i] = in[i * in_stride + j];
+    for (int64_t i = j < line_cols ? line_rows : 0; i < full_rows; i += N)
+      transpose_block(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
+  for (int64_t j = 0; j < cols; j++)
+    for (int64_t i = j < full_cols ? full_rows : 0; i < rows; i++) out[j * out_stride + i] = in[i * in_stride + j];
 }
 
 template <class T>
