@@ -1,34 +1,51 @@
-import { chain, type Cursor, END, type OpenContext, type RowView, replayed, rowCursor, type Source } from './source.js'
+import {
+  type Cursor,
+  chain,
+  checkPosition,
+  END,
+  type OpenContext,
+  type RowView,
+  replayed,
+  rowCursor,
+  type Source,
+} from './source.js'
 
 /**
  * Keeps items in memory once they were made: later epochs repeat those of the first. Rows reachable by index are kept one
- * by one; a stream is kept when a pass over it is complete, and is then reachable by index.
+ * by one; the items of a stream once a pass over it is complete.
  */
 export function cacheSource<T>(source: Source<T>): Source<T> {
+  if (source.rows?.(0) !== undefined) return cacheRows(source)
+  return cacheStream(source)
+}
+
+function cacheRows<T>(source: Source<T>): Source<T> {
   const kept = new Map<number, T>()
-  let complete: RowView<T> | undefined
-  const rows = (): RowView<T> | undefined => {
-    if (complete !== undefined) return complete
-    const view = source.rows?.(0)
-    return view && {
-      length: view.length,
-      where: (index) => view.where(index),
-      at: (index) => {
-        const known = kept.get(index)
-        if (known !== undefined || kept.has(index)) return known as T
-        return chain(view.at(index), (item) => {
-          kept.set(index, item)
-          return item
-        })
-      },
-    }
+  const view = source.rows?.(0) as RowView<T>
+  const at = (index: number) => {
+    if (kept.has(index)) return kept.get(index) as T
+    return chain(view.at(index), (item) => {
+      kept.set(index, item)
+      return item
+    })
   }
+  const cached: RowView<T> = { length: view.length, where: (index) => view.where(index), at }
+  return { length: view.length, rows: () => cached, open: (context) => rowCursor(cached, context) }
+}
+
+interface Kept<T> {
+  readonly items: readonly T[]
+  readonly names: readonly (string | undefined)[]
+}
+
+function cacheStream<T>(source: Source<T>): Source<T> {
+  let kept: Kept<T> | undefined
   const collect = (context: OpenContext): Cursor<T> => {
-    const cursor = source.open(context)
+    const cursor = source.open({ ...context, epoch: 0 })
     const items: T[] = []
     const names: (string | undefined)[] = []
     const note = (item: T | typeof END) => {
-      if (item === END) complete = { length: items.length, at: (index) => items[index], where: (index) => names[index] ?? `item ${index}` }
+      if (item === END) kept = { items, names }
       else {
         items.push(item)
         names.push(cursor.where())
@@ -37,13 +54,27 @@ export function cacheSource<T>(source: Source<T>): Source<T> {
     }
     return { ...cursor, pull: () => chain(cursor.pull(), note) }
   }
-  const open = (context: OpenContext): Cursor<T> => {
-    const view = rows()
-    if (view === undefined) return replayed('cache', context, (start) => collect({ ...start, epoch: 0 }))
-    // A position saved while the stream was still being read counts the same items.
-    const { position } = context
-    const moved = position?.op === 'cache' ? { op: 'rows', index: position.index, length: view.length } : position
-    return rowCursor(view, { ...context, position: moved })
+  // Positions are counts of items in both cases: a new process, which has nothing kept, can continue from either.
+  const open = (context: OpenContext): Cursor<T> =>
+    kept === undefined ? replayed('cache', context, collect) : keptCursor(kept, context)
+  return {
+    get length() {
+      return kept?.items.length ?? source.length
+    },
+    open,
   }
-  return { get length() { return complete?.length ?? source.length }, rows, open }
+}
+
+function keptCursor<T>({ items, names }: Kept<T>, { position, signal }: OpenContext): Cursor<T> {
+  if (position !== undefined) checkPosition(position, 'cache')
+  let index = position?.index ?? 0
+  return {
+    pull() {
+      signal?.throwIfAborted()
+      return index < items.length ? items[index++] : END
+    },
+    position: () => ({ op: 'cache', index }),
+    where: () => names[index - 1],
+    close: () => undefined,
+  }
 }

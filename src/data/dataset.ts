@@ -25,6 +25,7 @@ import { prefetchSource } from './prefetch.js'
 import { type ShuffleOptions, shuffleSource } from './shuffle.js'
 import { DataError, type MaybePromise, type Source } from './source.js'
 import { filterSource, type MapFunction, mapSource, skipSource, takeSource } from './transform.js'
+import { type WorkerMapOptions, workerSource } from './workers.js'
 
 /**
  * A sequence of items that can be gone through any number of times. Stages are lazy and leave the data set they are called
@@ -101,7 +102,7 @@ export class Dataset<T> implements AsyncIterable<T> {
     return new Dataset(prefetchSource(this.source, depth))
   }
 
-  /** Keeps the items in memory: what comes before runs once only, in the order of its first epoch. */
+  /** Keeps the items in memory as they come: what is before this stage runs once, as in epoch 0. */
   cache(): Dataset<T> {
     return new Dataset(cacheSource(this.source))
   }
@@ -110,11 +111,8 @@ export class Dataset<T> implements AsyncIterable<T> {
    * Applies the function that a module exports, in worker threads; items keep their order. Node only.
    * Items and results are copied between threads: plain values, host arrays and typed arrays.
    */
-  mapInWorkers<U>(module: string | URL, options: WorkerOptions): Dataset<U> {
-    return new Dataset(lazySource(this.source, async () => {
-      const { workerSource } = await import('./workers.node.js')
-      return workerSource<T, U>(this.source, module, options)
-    }))
+  mapInWorkers<U>(module: string | URL, options?: WorkerMapOptions): Dataset<U> {
+    return new Dataset(workerSource<T, U>(this.source, module, options))
   }
 
   /** One pass, independent of {@link state}: with its epoch, place, abort signal and progress chosen. */
@@ -152,6 +150,18 @@ export class Dataset<T> implements AsyncIterable<T> {
     return items
   }
 
+  /** Reads one epoch into memory: its items become reachable by index, as `split` and a uniform shuffle need them. */
+  async load(options?: IterateOptions): Promise<Dataset<T>> {
+    const items: T[] = []
+    const names: (string | undefined)[] = []
+    const iterator = this.iterate(options)
+    for await (const item of iterator) {
+      items.push(item)
+      names.push(iterator.where())
+    }
+    return new Dataset(itemSource(items, (index) => names[index] ?? `item ${index}`))
+  }
+
   /** Number of items an epoch, counted by reading where it is not known. */
   async count(options?: IterateOptions): Promise<number> {
     if (this.length !== undefined) return this.length
@@ -166,3 +176,22 @@ export class Dataset<T> implements AsyncIterable<T> {
     throw new DataError(`${purpose} needs at least one row, the data has none`)
   }
 }
+
+/** Rows of arrays that agree in their first axis: `fromArrays({ x, y })` gives rows `{ x, y }`. Nested numbers are taken as f32. */
+export function fromArrays<K extends string>(
+  fields: Readonly<Record<K, HostArray | TypedArray | Nested>>,
+): Dataset<ArrayRow<K>> {
+  return new Dataset(arraySource(fields))
+}
+
+/** The items of an array. */
+export const fromItems = <T>(items: readonly T[]): Dataset<T> => new Dataset(itemSource(items))
+
+/** Items of a generator, which is called anew each epoch. */
+export function fromGenerator<T>(generate: GeneratorFunction<T>, options?: StreamOptions): Dataset<T> {
+  return new Dataset(generatorSource(generate, options))
+}
+
+/** The items of several data sets, one after the other. */
+export const concat = <T>(...datasets: readonly Dataset<T>[]): Dataset<T> =>
+  new Dataset(concatSource(datasets.map(({ source }) => source)))

@@ -70,6 +70,11 @@ export class DataIterator<T> implements AsyncIterableIterator<T> {
     return { version: 1, epoch: this.epoch, position: this.#items === 0 ? this.#start : this.cursor.position() }
   }
 
+  /** Names the item given last, such as `train.csv line 18`. */
+  where(): string | undefined {
+    return this.cursor.where()
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -89,16 +94,19 @@ export class DataIterator<T> implements AsyncIterableIterator<T> {
       this.options.onProgress?.({ epoch: this.epoch, items: this.#items, total: this.total })
       return { done: false, value: item }
     } catch (error) {
-      await this.#close()
       const { signal } = this.options
-      throw signal?.aborted ? signal.reason : dataError('reading failed', this.cursor.where(), error)
+      const closing = this.#close().catch(() => undefined) // the error that came first is the one to tell
+      // After an abort the stage that hangs may be the one to close: do not wait for it.
+      if (signal?.aborted) throw signal.reason
+      await closing
+      throw dataError('reading failed', this.cursor.where(), error)
     }
   }
 
   #closed: Promise<void> | undefined
 
   #close(): Promise<void> {
-    this.#closed ??= Promise.resolve(this.cursor.close())
+    this.#closed ??= Promise.resolve().then(() => this.cursor.close())
     return this.#closed
   }
 

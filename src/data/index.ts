@@ -1,0 +1,13 @@
+/** Data sets that run anywhere; `index.node.ts` adds those that read files. */
+export type { ArrayRow } from './arrays.js'
+export type { BatchOptions, BucketOptions, PaddedBatchOptions } from './batch.js'
+export type { Batched, CollateOptions, PadOptions, PerField } from './collate.js'
+export type { GeneratorContext, GeneratorFunction, StreamOptions } from './combine.js'
+export { concat, Dataset, fromArrays, fromGenerator, fromItems } from './dataset.js'
+export { hostArray, type Nested, type Scalar } from './host.js'
+export { checkDataState, DataIterator, type DataProgress, type DataState, type IterateOptions } from './iterator.js'
+export type { ShuffleOptions } from './shuffle.js'
+export { DataError, type MaybePromise, type Position } from './source.js'
+export { fnv1a32, type HashSplitOptions, type SplitOptions, split, splitByHash } from './split.js'
+export type { ItemContext, MapFunction } from './transform.js'
+export type { WorkerItemContext, WorkerMapOptions } from './workers.js'
