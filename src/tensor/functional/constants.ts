@@ -1,0 +1,20 @@
+import { type DType, isFloat, type Shape } from '../../ir/index.js'
+import { record, storageOf } from '../core.js'
+import type { Tensor } from '../tensor.js'
+
+/** A table that stays part of the program: weights of a window, positions, masks known while tracing. */
+export const table = (values: readonly number[] | readonly boolean[], shape: Shape, dtype: DType): Tensor =>
+  record('constant', [], { shape, dtype, data: storageOf(values as readonly number[], dtype) })
+
+const LEAST: { readonly [D in DType]?: number } = { i8: -128, i16: -32768, i32: -2147483648, i64: -(2 ** 63) }
+
+/** The least value of a dtype: what a maximum starts from. */
+export const leastOf = (dtype: DType): number => (isFloat(dtype) ? Number.NEGATIVE_INFINITY : (LEAST[dtype] ?? 0))
+
+/** Distance from 1 to the next number: torch's `finfo(dtype).eps`. */
+export const EPSILON: { readonly [D in DType]?: number } = {
+  f64: 2 ** -52,
+  f32: 2 ** -23,
+  f16: 2 ** -10,
+  bf16: 2 ** -7,
+}
