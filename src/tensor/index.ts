@@ -1,0 +1,12 @@
+import './methods.js'
+
+export * from './broadcast.js'
+export { checkpoint, composite, scan, whileLoop } from './control.js'
+export { asTensor, constant, record, scalar, type TensorLike, type TensorOptions, tensor } from './core.js'
+export * from './grad.js'
+export * from './jit.js'
+export * from './ops/index.js'
+export { Parameter } from './parameter.js'
+export { align, cast, floatType, promote, promoteTypes, resultType, toFloat } from './promote.js'
+export { type DataArray, type NestedArray, Tensor } from './tensor.js'
+export { flattenTree, isTensor, isTensorOrParameter, type TensorsOf } from './tree.js'
