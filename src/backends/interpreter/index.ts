@@ -19,7 +19,6 @@ class InterpreterExecutable implements Executable {
       const done = Promise.reject(error)
       done.catch(() => {})
       const outputs = this.graph.results.map(({ dtype, shape }) => allocateBuffer(dtype, shape))
-      for (const output of outputs) output.ready = done
       return { outputs, done }
     }
   }
