@@ -1,0 +1,260 @@
+// The Node-API shim over the executor. JavaScript sees: start, compile, run, runSync, alignment, arenaBytes.
+//
+// Lives: the executor belongs to the process and is never destroyed. Each environment (main thread or worker) has an EnvState. A run
+// holds a reference to the array of its buffers until it is done. When an environment goes away, its runs are withdrawn first.
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "../runtime/cpu.h"
+#include "../runtime/executor.h"
+#include "../runtime/isa.h"
+#include "napi_util.h"
+
+namespace kaimo {
+namespace {
+
+struct Process {
+  std::mutex mutex;
+  const IsaTable* isa = nullptr;
+  Executor* executor = nullptr;
+};
+
+Process& process() {
+  static Process* const instance = new Process();
+  return *instance;
+}
+
+struct EnvState {
+  napi_threadsafe_function finished = nullptr;
+  int64_t pending = 0;
+  bool closing = false;
+};
+
+struct AsyncJob : Job {
+  EnvState* state = nullptr;
+  napi_deferred deferred = nullptr;
+  napi_ref buffers_ref = nullptr;
+};
+
+using ProgramHandle = std::shared_ptr<Program>;
+
+napi_value failure_value(napi_env env, const Failure& failure) {
+  napi_value result = nullptr;
+  if (failure.status == Status::ok) {
+    napi_get_undefined(env, &result);
+    return result;
+  }
+  const double fields[] = {static_cast<double>(failure.status), static_cast<double>(failure.instruction), static_cast<double>(failure.error.operand),
+                           static_cast<double>(failure.error.index), static_cast<double>(failure.error.limit)};
+  napi_create_array_with_length(env, 5, &result);
+  for (uint32_t i = 0; i < 5; i++) napi_set_element(env, result, i, js_number(env, fields[i]));
+  return result;
+}
+
+// On the executor's thread, or on the environment's while it withdraws.
+void job_finished(Job* base) {
+  AsyncJob* const job = static_cast<AsyncJob*>(base);
+  if (napi_call_threadsafe_function(job->state->finished, job, napi_tsfn_nonblocking) != napi_ok) delete job;
+}
+
+// On the environment's thread; `env` is null when it is going away.
+void settle(napi_env env, napi_value, void*, void* data) {
+  std::unique_ptr<AsyncJob> job(static_cast<AsyncJob*>(data));
+  if (env == nullptr || job->state->closing) return;
+  EnvState* const state = job->state;
+  napi_delete_reference(env, job->buffers_ref);
+  if (--state->pending == 0) napi_unref_threadsafe_function(env, state->finished);
+  napi_resolve_deferred(env, job->deferred, failure_value(env, job->failure));
+}
+
+void close_environment(void* data) {
+  EnvState* const state = static_cast<EnvState*>(data);
+  state->closing = true;
+  Executor* const executor = process().executor;
+  if (executor != nullptr) executor->withdraw(state);
+}
+
+napi_value info_value(napi_env env) {
+  const Process& host = process();
+  napi_value info = nullptr;
+  napi_create_object(env, &info);
+  napi_set_named_property(env, info, "isa", js_string(env, host.isa->name));
+  napi_set_named_property(env, info, "threads", js_number(env, host.executor->threads()));
+  napi_set_named_property(env, info, "cores", js_number(env, available_cores()));
+  napi_set_named_property(env, info, "kernels", js_strings(env, host.isa->n_kernels, [&](int32_t i) { return host.isa->kernels[i].name; }));
+  napi_set_named_property(env, info, "opcodes", js_strings(env, host.isa->n_opcodes, [&](int32_t i) { return host.isa->opcodes[i]; }));
+  return info;
+}
+
+// start(isa: string, threads: number): info. The first call in the process decides; "" and 0 mean the best.
+napi_value start(napi_env env, napi_callback_info callback) {
+  napi_value args[2] = {};
+  size_t count = 2;
+  napi_get_cb_info(env, callback, &count, args, nullptr, nullptr);
+  char wanted[32] = {};
+  size_t length = 0;
+  double threads = 0;
+  if (napi_get_value_string_utf8(env, args[0], wanted, sizeof wanted, &length) != napi_ok || napi_get_value_double(env, args[1], &threads) != napi_ok) {
+    return throw_error(env, "KAIMO_ARGUMENT", "start(isa, threads) expects a string and a number");
+  }
+  Process& host = process();
+  std::lock_guard<std::mutex> lock(host.mutex);
+  if (host.executor == nullptr) {
+    const char* reason = "";
+    const IsaTable* const isa = select_isa(wanted, &reason);
+    if (isa == nullptr) {
+      const std::string what = wanted[0] != '\0' ? "KAIMO_ISA=" + std::string(wanted) + " cannot run here: " : std::string();
+      return throw_error(env, wanted[0] != '\0' ? "KAIMO_OVERRIDE" : "KAIMO_PROCESSOR", what + reason);
+    }
+    const int cores = available_cores();
+    const int chosen = threads >= 1 ? static_cast<int>(threads < 256 ? threads : 256) : cores;
+    host.isa = isa;
+    host.executor = new Executor(chosen, chosen <= cores);
+  }
+  return info_value(env);
+}
+
+// compile(code: Float64Array, constants: Uint8Array): an opaque program.
+napi_value compile(napi_env env, napi_callback_info callback) {
+  napi_value args[2] = {};
+  size_t count = 2;
+  napi_get_cb_info(env, callback, &count, args, nullptr, nullptr);
+  Bytes code, constants;
+  napi_typedarray_type code_type, constants_type;
+  if (!typed_array_bytes(env, args[0], &code, &code_type) || code_type != napi_float64_array ||
+      !typed_array_bytes(env, args[1], &constants, &constants_type) || process().executor == nullptr) {
+    return throw_error(env, "KAIMO_ARGUMENT", "compile(code, constants) expects a Float64Array and a Uint8Array, after start()");
+  }
+  std::string error;
+  auto program = Program::decode(reinterpret_cast<const double*>(code.data), code.size / sizeof(double), *process().isa, &error);
+  if (program == nullptr) return throw_error(env, "KAIMO_PROGRAM", error);
+  if (program->slot_bytes(kConstantSlot) > static_cast<int64_t>(constants.size)) return throw_error(env, "KAIMO_PROGRAM", "constants are missing");
+  if (!program->set_constants(constants.data, constants.size)) return throw_error(env, "KAIMO_MEMORY", "out of memory for the constants of a program");
+  napi_value handle = nullptr;
+  auto* const held = new ProgramHandle(std::move(program));
+  const auto release = [](napi_env, void* data, void*) { delete static_cast<ProgramHandle*>(data); };
+  if (napi_create_external(env, held, release, nullptr, &handle) != napi_ok) {
+    delete held;
+    return throw_error(env, "KAIMO_MEMORY", "cannot create a program");
+  }
+  return handle;
+}
+
+// Fills the job from (program, buffers); false with an exception pending where they do not fit.
+bool bind(napi_env env, napi_value program_value, napi_value buffers, Job* job) {
+  void* raw = nullptr;
+  if (napi_get_value_external(env, program_value, &raw) != napi_ok || raw == nullptr) {
+    throw_error(env, "KAIMO_ARGUMENT", "expected a compiled program");
+    return false;
+  }
+  job->program = *static_cast<ProgramHandle*>(raw);
+  const Program& program = *job->program;
+  uint32_t length = 0;
+  if (napi_get_array_length(env, buffers, &length) != napi_ok || length != program.buffer_slots()) {
+    throw_error(env, "KAIMO_ARGUMENT", "expected an array of " + std::to_string(program.buffer_slots()) + " buffers");
+    return false;
+  }
+  job->buffers.resize(length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value item = nullptr;
+    napi_get_element(env, buffers, i, &item);
+    Bytes bytes;
+    napi_typedarray_type type;
+    const int64_t needed = program.slot_bytes(kFirstBufferSlot + i);
+    if (!typed_array_bytes(env, item, &bytes, &type) || static_cast<int64_t>(bytes.size) < needed) {
+      throw_error(env, "KAIMO_ARGUMENT", "buffer " + std::to_string(i) + ": expected a typed array of " + std::to_string(needed) + " bytes, got " +
+                                             std::to_string(bytes.size) + " (was its ArrayBuffer transferred to another thread?)");
+      return false;
+    }
+    job->buffers[i] = bytes.data;
+  }
+  return true;
+}
+
+// run(program, buffers, stop: Int32Array(1)): a promise of undefined, or of [status, instruction, operand, index, limit].
+// A value other than 0 in `stop` ends the run before its next instruction.
+napi_value run(napi_env env, napi_callback_info callback) {
+  napi_value args[3] = {};
+  size_t count = 3;
+  void* data = nullptr;
+  napi_get_cb_info(env, callback, &count, args, nullptr, &data);
+  EnvState* const state = static_cast<EnvState*>(data);
+  auto job = std::make_unique<AsyncJob>();
+  if (!bind(env, args[0], args[1], job.get())) return nullptr;
+  Bytes stop;
+  napi_typedarray_type type;
+  if (!typed_array_bytes(env, args[2], &stop, &type) || type != napi_int32_array || stop.size < sizeof(int32_t)) {
+    return throw_error(env, "KAIMO_ARGUMENT", "run() expects an Int32Array as stop flag");
+  }
+  job->stop_word = reinterpret_cast<const volatile int32_t*>(stop.data);
+  job->owner = state;
+  job->state = state;
+  job->finished = job_finished;
+  napi_value held = nullptr, promise = nullptr;
+  napi_create_array_with_length(env, 2, &held);
+  napi_set_element(env, held, 0, args[1]);
+  napi_set_element(env, held, 1, args[2]);
+  if (napi_create_reference(env, held, 1, &job->buffers_ref) != napi_ok || napi_create_promise(env, &job->deferred, &promise) != napi_ok) {
+    return throw_error(env, "KAIMO_MEMORY", "cannot start a run");
+  }
+  if (state->pending++ == 0) napi_ref_threadsafe_function(env, state->finished);
+  process().executor->submit(job.release());
+  return promise;
+}
+
+// runSync(program, buffers): undefined, or [status, instruction, operand, index, limit].
+napi_value run_sync(napi_env env, napi_callback_info callback) {
+  napi_value args[2] = {};
+  size_t count = 2;
+  void* data = nullptr;
+  napi_get_cb_info(env, callback, &count, args, nullptr, &data);
+  Job job;
+  job.owner = data;
+  if (!bind(env, args[0], args[1], &job)) return nullptr;
+  process().executor->run_and_wait(&job);
+  return failure_value(env, job.failure);
+}
+
+// alignment(array): bytes from its start to the next multiple of 64.
+napi_value alignment(napi_env env, napi_callback_info callback) {
+  napi_value arg = nullptr;
+  size_t count = 1;
+  napi_get_cb_info(env, callback, &count, &arg, nullptr, nullptr);
+  Bytes bytes;
+  napi_typedarray_type type;
+  if (!typed_array_bytes(env, arg, &bytes, &type)) return throw_error(env, "KAIMO_ARGUMENT", "alignment() expects a typed array");
+  return js_number(env, static_cast<double>((64 - reinterpret_cast<uintptr_t>(bytes.data) % 64) % 64));
+}
+
+napi_value arena_bytes(napi_env env, napi_callback_info) {
+  Executor* const executor = process().executor;
+  return js_number(env, executor == nullptr ? 0 : static_cast<double>(executor->arena_bytes()));
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  EnvState* const state = new EnvState();
+  napi_set_instance_data(env, state, [](napi_env, void* data, void*) { delete static_cast<EnvState*>(data); }, nullptr);
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, js_string(env, "kaimo"), 0, 1, nullptr, nullptr, nullptr, settle, &state->finished) != napi_ok) {
+    return throw_error(env, "KAIMO_MEMORY", "cannot create the completion queue");
+  }
+  napi_unref_threadsafe_function(env, state->finished);
+  // Hooks run in reverse: runs are withdrawn before the queue closes.
+  napi_add_env_cleanup_hook(env, close_environment, state);
+  const napi_property_descriptor properties[] = {
+      {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"compile", nullptr, compile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"run", nullptr, run, nullptr, nullptr, nullptr, napi_enumerable, state},
+      {"runSync", nullptr, run_sync, nullptr, nullptr, nullptr, napi_enumerable, state},
+      {"alignment", nullptr, alignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"arenaBytes", nullptr, arena_bytes, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof properties / sizeof properties[0], properties);
+  return exports;
+}
+
+}  // namespace
+}  // namespace kaimo
+
+NAPI_MODULE_INIT() { return kaimo::init(env, exports); }

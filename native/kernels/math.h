@@ -1,0 +1,260 @@
+// Transcendental functions. The f32 forms are free of branches so that loops over them vectorise; polynomials are minimax fits on the
+// reduced interval, at most about 2 ulp off in all. Rare functions go through double. Denormal results are flushed to zero.
+#pragma once
+#include <math.h>
+
+#include "half.h"
+#include "simd.h"
+
+namespace kaimo {
+namespace {
+
+constexpr float kInfF = __builtin_inff();
+constexpr float kNaNF = __builtin_nanf("");
+// Adding it rounds a small float to the nearest integer, which then stands in the low bits.
+constexpr float kRoundF = 12582912.0f;          // 1.5 * 2^23
+constexpr double kRoundD = 6755399441055744.0;  // 1.5 * 2^52
+
+KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>((n + 127) << 23); }
+
+// exp(x) = 2^n exp(r), |r| <= ln2 / 2; 2^n in two factors, since n may be 128.
+KAIMO_INLINE float exp_f32(float x) {
+  const float clamped = x > 89.0f ? 89.0f : x < -88.0f ? -88.0f : x;
+  const float z = sfma(clamped, 1.44269504f, kRoundF);
+  const float n = z - kRoundF;
+  const int32_t k = bit_cast<int32_t>(z) - bit_cast<int32_t>(kRoundF);
+  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
+  float p = sfma(0.0013814596f, r, 0.0083687175f);
+  p = sfma(p, r, 0.04166839f);
+  p = sfma(p, r, 0.16666521f);
+  p = sfma(p, r, 0.49999994f);
+  p = sfma(p * r, r, r) + 1.0f;
+  const int32_t half = k >> 1;
+  const float y = p * exp2_int(half) * exp2_int(k - half);
+  const float low = x < -87.3365448f ? 0.0f : y;
+  const float high = x > 88.7228394f ? kInfF : low;
+  return x != x ? x : high;
+}
+
+KAIMO_INLINE float expm1_f32(float x) {
+  const float clamped = x > 89.0f ? 89.0f : x < -20.0f ? -20.0f : x;
+  const float z = sfma(clamped, 1.44269504f, kRoundF);
+  const float n = z - kRoundF;
+  const int32_t k = bit_cast<int32_t>(z) - bit_cast<int32_t>(kRoundF);
+  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
+  float q = sfma(0.00019845877f, r, 0.0013940628f);
+  q = sfma(q, r, 0.00833339f);
+  q = sfma(q, r, 0.041666362f);
+  q = sfma(q, r, 0.16666666f);
+  q = sfma(q, r, 0.5f);
+  q = sfma(q * r, r, r);
+  // 2^k q + (2^k - 1), with 2^k halved against overflow at k = 128.
+  const float scale = exp2_int(k - 1);
+  const float y = sfma(scale, q, scale - 0.5f) * 2.0f;
+  const float high = x > 88.7228394f ? kInfF : y;
+  // Tiny arguments return themselves, -0 with its sign.
+  const float small = x > -1e-8f && x < 1e-8f ? x : high;
+  return x != x ? x : small;
+}
+
+// log(x) = e ln2 + log(m), m in [sqrt(1/2), sqrt(2)).
+KAIMO_INLINE float log_f32(float x) {
+  const int32_t bits = bit_cast<int32_t>(x);
+  const int32_t shifted = bits - 0x3f3504f3;
+  const float e = static_cast<float>(shifted >> 23);
+  const float f = bit_cast<float>((shifted & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  float p = sfma(0.06746592f, f, -0.11675639f);
+  p = sfma(p, f, 0.11888178f);
+  p = sfma(p, f, -0.12405592f);
+  p = sfma(p, f, 0.14219551f);
+  p = sfma(p, f, -0.16667996f);
+  p = sfma(p, f, 0.20002119f);
+  p = sfma(p, f, -0.2500001f);
+  p = sfma(p, f, 0.33333313f);
+  const float f2 = f * f;
+  float y = sfma(p * f, f2, e * -0.000212194442f);
+  y = sfma(-0.5f, f2, y);
+  y = sfma(e, 0.693359375f, f + y);
+  const float zero = x < 1.17549435e-38f ? -kInfF : y;
+  const float negative = x < 0.0f ? kNaNF : zero;
+  const float infinite = x == kInfF ? x : negative;
+  return x != x ? x : infinite;
+}
+
+// log(1 + x) = log(u) + (x - (u - 1)) / u with u = 1 + x rounded.
+KAIMO_INLINE float log1p_f32(float x) {
+  const float u = 1.0f + x;
+  const float lost = x - (u - 1.0f);
+  const float y = log_f32(u) + lost / u;
+  const float plain = u > 1e30f || u <= 0.0f ? log_f32(u) : y;
+  const float small = x > -1e-7f && x < 1e-7f ? x : plain;
+  return x != x ? x : small;
+}
+
+// An odd polynomial near 0, else 1 - 2 / (exp(2|x|) + 1).
+KAIMO_INLINE float tanh_f32(float x) {
+  const float magnitude = __builtin_fabsf(x);
+  const float s = x * x;
+  float p = sfma(-0.0057049785f, s, 0.020639079f);
+  p = sfma(p, s, -0.05373971f);
+  p = sfma(p, s, 0.13331442f);
+  p = sfma(p, s, -0.3333328f);
+  const float near = sfma(p * s, x, x);
+  const float e = exp_f32(magnitude + magnitude);
+  const float far = 1.0f - 2.0f / (e + 1.0f);
+  const float y = magnitude < 0.625f ? near : far;
+  return bit_cast<float>(bit_cast<int32_t>(y) | (bit_cast<int32_t>(x) & INT32_MIN));
+}
+
+KAIMO_INLINE float erf_f32(float x) {
+  const float t = __builtin_fabsf(x);
+  const float s = x * x;
+  float a = sfma(8.3167724e-05f, s, -0.0008130012f);
+  a = sfma(a, s, 0.0051999064f);
+  a = sfma(a, s, -0.02685894f);
+  a = sfma(a, s, 0.112836875f);
+  a = sfma(a, s, -0.37612632f);
+  a = sfma(a, s, 0.12837917f);
+  const float near = sfma(a, x, x);
+  // Beyond 4 the result is 1; log(erfc(t)) is fitted on [0.93, 4].
+  const float c = t > 4.0f ? 4.0f : t;
+  float b = sfma(-4.1973792e-07f, c, -1.5743208e-05f);
+  b = sfma(b, c, 0.0004052962f);
+  b = sfma(b, c, -0.004082303f);
+  b = sfma(b, c, 0.024954392f);
+  b = sfma(b, c, -0.10808802f);
+  b = sfma(b, c, -0.6334836f);
+  b = sfma(b, c, -1.1294605f);
+  b = sfma(b, c, 0.00016539352f);
+  const float far = 1.0f - exp_f32(b);
+  const float signed_far = bit_cast<float>(bit_cast<int32_t>(far) | (bit_cast<int32_t>(x) & INT32_MIN));
+  const float y = t < 0.93f ? near : signed_far;
+  return x != x ? x : y;
+}
+
+// Quadrant and remainder of x / (pi/2). The high part of pi/2 has 33 bits, so its products with the quadrant are exact.
+struct Reduced {
+  float r;
+  int32_t quadrant;
+};
+constexpr float kMaxTrig = 1.0e6f;  // beyond it the caller uses the C library
+KAIMO_INLINE Reduced reduce_angle(float x) {
+  const double d = x;
+  const double z = d * 0.63661977236758134308 + kRoundD;
+  const double n = z - kRoundD;
+  const double r = (d - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;
+  return {static_cast<float>(r), static_cast<int32_t>(bit_cast<int64_t>(z))};
+}
+KAIMO_INLINE float sin_or_cos(Reduced a, int32_t quadrant) {
+  const float s = a.r * a.r;
+  float p = sfma(2.718114e-06f, s, -0.00019839311f);
+  p = sfma(p, s, 0.008333329f);
+  p = sfma(p, s, -0.16666667f);
+  const float sine = sfma(p * s, a.r, a.r);
+  float q = sfma(-2.7205684e-07f, s, 2.479946e-05f);
+  q = sfma(q, s, -0.0013888883f);
+  q = sfma(q, s, 0.041666668f);
+  const float cosine = sfma(q * s, s, sfma(-0.5f, s, 1.0f));
+  const float y = (quadrant & 1) != 0 ? cosine : sine;
+  return bit_cast<float>(bit_cast<int32_t>(y) ^ ((quadrant & 2) << 30));
+}
+KAIMO_INLINE float sin_f32(float x) {
+  const Reduced a = reduce_angle(x);
+  const float y = sin_or_cos(a, a.quadrant);
+  return x == 0.0f ? x : y;
+}
+KAIMO_INLINE float cos_f32(float x) {
+  const Reduced a = reduce_angle(x);
+  return sin_or_cos(a, a.quadrant + 1);
+}
+
+// x^y for positive finite normal x and finite y, by log2 and exp2 in double.
+KAIMO_INLINE float pow_positive(float x, float y) {
+  const int32_t bits = bit_cast<int32_t>(x);
+  const int32_t shifted = bits - 0x3f3504f3;
+  const double e = static_cast<double>(shifted >> 23);
+  const double m = static_cast<double>(bit_cast<float>((shifted & 0x007fffff) + 0x3f3504f3));
+  const double s = (m - 1.0) / (m + 1.0);
+  const double s2 = s * s;
+  double p = 0.16882441102536355 * s2 + 0.18118292883972287;
+  p = p * s2 + 0.22223544399072834;
+  p = p * s2 + 0.28571414517738963;
+  p = p * s2 + 0.4000000007080794;
+  p = p * s2 + 0.6666666666653378;
+  p = p * s2 + 1.9999999999999998;
+  const double t = static_cast<double>(y) * (p * s * 1.4426950408889634074 + e);
+  const double c = t > 140.0 ? 140.0 : t < -160.0 ? -160.0 : t;
+  const double z = c + kRoundD;
+  const double f = c - (z - kRoundD);
+  double q = 1.0149044614438107e-07 * f + 1.3259386023329461e-06;
+  q = q * f + 1.525299152759646e-05;
+  q = q * f + 0.00015403435037017466;
+  q = q * f + 0.0013333557606296925;
+  q = q * f + 0.00961812919193758;
+  q = q * f + 0.05550410866875267;
+  q = q * f + 0.24022650695650394;
+  q = q * f + 0.6931471805598699;
+  q = q * f + 1.0;
+  const int64_t scaled = bit_cast<int64_t>(q) + static_cast<int64_t>(static_cast<uint64_t>(bit_cast<int64_t>(z)) << 52);
+  return static_cast<float>(bit_cast<double>(scaled));
+}
+
+// Digamma by reflection, upward recurrence to x >= 10 and the asymptotic series (Abramowitz and Stegun 6.3.7, 6.3.5, 6.3.18).
+inline double digamma_f64(double x) {
+  if (x != x || x == __builtin_inf()) return x;
+  if (x == 0) return __builtin_copysign(__builtin_inf(), -x);
+  if (x < 0) {
+    if (floor(x) == x) return __builtin_nan("");
+    const double fraction = x - floor(x);
+    return digamma_f64(1.0 - x) - M_PI / tan(M_PI * fraction);
+  }
+  double sum = 0;
+  for (; x < 10; x += 1) sum -= 1 / x;
+  const double s = 1 / (x * x);
+  const double series =
+      s * (1.0 / 12 - s * (1.0 / 120 - s * (1.0 / 252 - s * (1.0 / 240 - s * (1.0 / 132 - s * (691.0 / 32760 - s * (1.0 / 12)))))));
+  return sum + log(x) - 0.5 / x - series;
+}
+
+// Inverse of erf: the start of Giles (2012), then Newton steps on erfc in the tail and erf elsewhere.
+inline double erf_inv_f64(double x) {
+  if (x != x || x < -1 || x > 1) return __builtin_nan("");
+  if (x == 1 || x == -1) return x * __builtin_inf();
+  if (x == 0) return x;
+  const double w = -log((1 - x) * (1 + x));
+  double y;
+  if (w < 5) {
+    const double v = w - 2.5;
+    static const double c[] = {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941};
+    y = c[0];
+    for (int i = 1; i < 9; i++) y = y * v + c[i];
+  } else {
+    const double v = sqrt(w) - 3;
+    static const double c[] = {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682};
+    y = c[0];
+    for (int i = 1; i < 9; i++) y = y * v + c[i];
+  }
+  y *= x;
+  for (int step = 0; step < 2; step++) {
+    const double a = y < 0 ? -y : y;
+    const double error = a > 1 ? (1 - (x < 0 ? -x : x)) - erfc(a) : erf(a) - (x < 0 ? -x : x);
+    const double slope = M_2_SQRTPI * exp(-a * a);
+    // Halley's correction: erf'' = -2 a erf'.
+    const double delta = error / slope;
+    const double next = a - delta / (1 + a * delta);
+    y = y < 0 ? -next : next;
+  }
+  return y;
+}
+
+inline double lgamma_f64(double x) {
+#if defined(_WIN32)
+  return lgamma(x);
+#else
+  int sign;
+  return lgamma_r(x, &sign);
+#endif
+}
+
+}  // namespace
+}  // namespace kaimo

@@ -1,0 +1,26 @@
+// The kernel tables of the ISA builds and the choice among them.
+#pragma once
+#include "../kernels/kernel.h"
+
+namespace kaimo {
+
+struct IsaTable {
+  const char* name;
+  const KernelEntry* kernels;
+  int32_t n_kernels;
+  const char* const* opcodes;  // names of the elementwise operations, by opcode
+  int32_t n_opcodes;
+};
+
+#if defined(__x86_64__) || defined(__i386__)
+const IsaTable* isa_sse41();
+const IsaTable* isa_avx2();
+const IsaTable* isa_avx512();
+#elif defined(__aarch64__)
+const IsaTable* isa_neon();
+#endif
+
+// The best table this processor runs, or the one named by `wanted`; null with `*reason` set where it cannot run here.
+const IsaTable* select_isa(const char* wanted, const char** reason);
+
+}  // namespace kaimo
