@@ -68,7 +68,9 @@ inline ReducePlan reduce_plan(const Operand& in, const int64_t* dims, int n_dims
   }
   const auto magnitude = [](int64_t stride) { return stride < 0 ? -stride : stride; };
   const int k = plan.kept.rank - 1, r = plan.reduced.rank - 1;
-  plan.by_columns = k >= 0 && r >= 0 && plan.kept.dims[k] >= 8 && magnitude(plan.kept.strides[0][k]) < magnitude(plan.reduced.strides[0][r]);
+  // Short reductions go side by side too, whatever the strides: a row of its own would be mostly overhead.
+  const bool inside = k >= 0 && r >= 0 && magnitude(plan.kept.strides[0][k]) < magnitude(plan.reduced.strides[0][r]);
+  plan.by_columns = k >= 0 && r >= 0 && plan.kept.dims[k] >= 8 && (inside || plan.extent <= 16);
   return plan;
 }
 
@@ -153,6 +155,14 @@ inline void reduce_rows(Pool* pool, const ReduceJob& job) {
   });
 }
 
+inline void fill_values(char* out, uint64_t bits, int64_t size, int64_t n) {
+  const uint32_t low = static_cast<uint32_t>(bits);
+  for (int64_t i = 0; i < n; i++) {
+    if (size == 4) std::memcpy(out + i * 4, &low, 4);
+    else std::memcpy(out + i * 8, &bits, 8);
+  }
+}
+
 // One block (n <= 256 reduced positions) of `width` neighbouring outputs; step: their distance in elements.
 inline void reduce_column_block(const ReduceJob& job, const char* in, Walk<1>& reduced, int64_t n, int64_t width, int64_t step, char* result) {
   constexpr int64_t kRow = kReduceColumns * 8;
@@ -179,8 +189,7 @@ inline void reduce_column_block(const ReduceJob& job, const char* in, Walk<1>& r
       for (int j = 1; j < 4 && mine[j] != nullptr; j++) job.ops.merge(lanes[l], mine[j], width);
     }
   }
-  for (int64_t l = n; l < kReduceLanes; l++)
-    for (int64_t i = 0; i < width; i++) std::memcpy(lanes[l] + i * job.ops.size, &job.ops.identity, static_cast<size_t>(job.ops.size));
+  for (int64_t l = n; l < kReduceLanes; l++) fill_values(lanes[l], job.ops.identity, job.ops.size, width);
   for (int half = 4; half > 0; half /= 2)
     for (int l = 0; l < half; l++) job.ops.merge(lanes[l], lanes[l + half], width);
   std::memcpy(result, lanes[0], static_cast<size_t>(width * job.ops.size));

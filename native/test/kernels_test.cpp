@@ -1,5 +1,6 @@
 // Native kernels against naive loops on odd shapes. Build with -fsanitize=address,undefined; exits non-zero on a failure.
 #include "copy_test.h"
+#include "indexing_test.h"
 #include "reduce_test.h"
 
 int main() {
@@ -10,6 +11,7 @@ int main() {
   } tests[] = {
       {"half", test_half}, {"copy", test_copy}, {"fill and iota", test_fill_iota}, {"pad", test_pad},
       {"reduce", test_reduce}, {"reduce order", test_reduce_order}, {"arg reduce", test_arg_reduce},
+      {"gather", test_gather}, {"scatter", test_scatter}, {"dynamic slices", test_dynamic_slices},
   };
   for (const auto& test : tests) {
     const int before = failures;
