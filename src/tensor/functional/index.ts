@@ -1,6 +1,27 @@
 /** Functions in the manner of torch's `F`: pure, on tensors, with options objects. */
+
+export {
+  type BatchNormOptions,
+  type BatchNormStatistics,
+  batchNorm,
+  batchNormTrain,
+  type RunningOptions,
+  runningStatistics,
+} from './batch-norm.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
+export {
+  type GroupNormOptions,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  layerNormAxes,
+  type NormOptions,
+  type RmsNormOptions,
+  rmsNorm,
+  rmsNormAxes,
+} from './norm.js'
+export * from './norm-response.js'
 export * from './pool.js'
 export * from './pool-adaptive.js'
 export * from './spatial.js'
