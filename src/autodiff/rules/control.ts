@@ -8,6 +8,8 @@ export type Vjp = (results: readonly Value[], cts: readonly Cotangent[], wrt: re
 const inlined = (graph: Graph, args: readonly Value[]): Value[] =>
   cloneWith(graph.results, new Map(graph.params.map((param, i) => [param, args[i]])))
 
+const paramsLike = (values: readonly Value[]): Value[] => values.map(({ shape, dtype }) => parameter(shape, dtype))
+
 /** Differentiates `body` applied to `args`; null for arguments that need no gradient. */
 function bodyVjp(
   vjp: Vjp,
@@ -16,15 +18,17 @@ function bodyVjp(
   cts: readonly Cotangent[],
   needs: readonly boolean[],
 ): Cotangent[] {
-  // The same value may be passed twice: each place gets a name of its own, so that gradients are told apart.
-  const params = body.params.map(({ shape, dtype }) => parameter(shape, dtype))
-  const grads = vjp(
-    inlined(body, params),
-    cts,
-    params.filter((_, i) => needs[i]),
-  )
+  // Differentiated on parameters of its own, so that the walk ends at the body, then put in the place of the node.
+  const params = paramsLike(body.params)
+  const ctParams = cts.map((ct) => ct && parameter(ct.shape, ct.dtype))
+  const wanted = params.filter((_, i) => needs[i])
+  const grads = vjp(inlined(body, params), ctParams, wanted)
+  const places = new Map<Value, Value>(params.map((param, i) => [param, args[i]]))
+  ctParams.forEach((param, i) => {
+    if (param) places.set(param, cts[i] as Value)
+  })
   const found = grads.filter((grad) => grad !== null)
-  const placed = cloneWith(found, new Map(params.map((param, i) => [param, args[i]])))
+  const placed = cloneWith(found, places)
   let next = 0
   let at = 0
   return needs.map((needed) => (needed && grads[next++] !== null ? placed[at++] : null))
@@ -99,8 +103,6 @@ function scanParts({ inputs, attrs }: Node<'scan'>, cts: readonly Cotangent[], n
     yCts: numbers(cts.slice(num_carry)).filter((i) => cts[num_carry + i] !== null),
   }
 }
-
-const paramsLike = (values: readonly Value[]): Value[] => values.map(({ shape, dtype }) => parameter(shape, dtype))
 
 /**
  * Parameters: constants, cotangents of the carry, sums of the constants' cotangents, saved carry, xs, cotangents of ys.
