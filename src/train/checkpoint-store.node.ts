@@ -9,7 +9,7 @@ import {
   writeFileAtomic,
   writeNewFile,
 } from '../formats/atomic-file.node.js'
-import { FormatError } from '../formats/host-array.js'
+import { FormatError } from '../formats/errors.js'
 import {
   openSafetensors,
   type TensorFile,

@@ -1,0 +1,88 @@
+import { mean, mul, neg, type Tensor } from '../../tensor/index.js'
+import * as crossentropy from './crossentropy.js'
+import * as pointwise from './pointwise.js'
+
+/** Per-example losses: (targets, predictions) -> one value for each position (or one in all). */
+export type LossFunction = (yTrue: Tensor, yPred: Tensor) => Tensor
+
+type Config = Record<string, unknown>
+
+const crossentropyOptions = (config: Config): crossentropy.CrossentropyOptions => ({
+  fromLogits: (config.from_logits ?? config.fromLogits ?? false) as boolean,
+  labelSmoothing: (config.label_smoothing ?? config.labelSmoothing ?? 0) as number,
+})
+
+const focalOptions = (config: Config): crossentropy.FocalOptions => ({
+  ...crossentropyOptions(config),
+  gamma: (config.gamma ?? 2) as number,
+  alpha: (config.alpha ?? 0.25) as number,
+  applyClassBalancing: (config.apply_class_balancing ?? config.applyClassBalancing ?? false) as boolean,
+})
+
+/** Makers by Keras' name without underscores; options in Keras' spelling or camelCase. */
+const BY_NAME: Record<string, (config: Config) => LossFunction> = {
+  meansquarederror: () => pointwise.meanSquaredError,
+  meanabsoluteerror: () => pointwise.meanAbsoluteError,
+  meanabsolutepercentageerror: () => pointwise.meanAbsolutePercentageError,
+  meansquaredlogarithmicerror: () => pointwise.meanSquaredLogarithmicError,
+  huber: (config) => pointwise.huber((config.delta ?? 1) as number),
+  logcosh: () => pointwise.logCosh,
+  cosinesimilarity: () => (y, p) => neg(pointwise.cosineSimilarity(y, p)),
+  kldivergence: () => pointwise.klDivergence,
+  poisson: () => pointwise.poisson,
+  hinge: () => pointwise.hinge,
+  squaredhinge: () => pointwise.squaredHinge,
+  categoricalhinge: () => pointwise.categoricalHinge,
+  binarycrossentropy: (config) => crossentropy.binaryCrossentropy(crossentropyOptions(config)),
+  categoricalcrossentropy: (config) => crossentropy.categoricalCrossentropy(crossentropyOptions(config)),
+  sparsecategoricalcrossentropy: (config) =>
+    crossentropy.sparseCategoricalCrossentropy({
+      fromLogits: (config.from_logits ?? config.fromLogits ?? false) as boolean,
+      ignoreClass: (config.ignore_class ?? config.ignoreClass ?? null) as number | null,
+    }),
+  binaryfocalcrossentropy: (config) => crossentropy.binaryFocalCrossentropy(focalOptions(config)),
+  categoricalfocalcrossentropy: (config) => crossentropy.categoricalFocalCrossentropy(focalOptions(config)),
+  dice: () => crossentropy.dice,
+  tversky: (config) => crossentropy.tversky(config as { alpha?: number; beta?: number }),
+}
+
+const ALIASES: Record<string, string> = {
+  mse: 'meansquarederror',
+  mae: 'meanabsoluteerror',
+  mape: 'meanabsolutepercentageerror',
+  msle: 'meansquaredlogarithmicerror',
+  bce: 'binarycrossentropy',
+  kld: 'kldivergence',
+  kl: 'kldivergence',
+  huberloss: 'huber',
+}
+
+/** What `compile` takes as a loss: a function, a name (Keras' spelling or camelCase), or a name with options. */
+export type LossLike = LossFunction | string | { class_name: string; config: Config }
+
+const canonical = (name: string): string => {
+  const key = name.replaceAll('_', '').toLowerCase()
+  return ALIASES[key] ?? key
+}
+
+/** @throws RangeError naming the unknown loss and the known ones. */
+export function getLoss(like: LossLike, config: Config = {}): LossFunction {
+  if (typeof like === 'function') return like
+  const name = typeof like === 'string' ? like : like.class_name
+  const make = BY_NAME[canonical(name)]
+  if (!make) throw new RangeError(`unknown loss '${name}'; known: ${Object.keys(BY_NAME).join(', ')}`)
+  return make(typeof like === 'string' ? config : like.config)
+}
+
+/** Keras' sum_over_batch_size: mean over all positions of losses * weights (weights do not enter the divisor). */
+export function reduceLoss(losses: Tensor, sampleWeight?: Tensor | null): Tensor {
+  if (!sampleWeight) return mean(losses)
+  const weights = sampleWeight.to(losses.dtype)
+  const shaped =
+    weights.shape.length < losses.shape.length
+      ? weights.reshape([...weights.shape, ...losses.shape.slice(weights.shape.length).map(() => 1)])
+      : weights
+  return mean(mul(losses, shaped))
+}
+
+export { crossentropy, pointwise }

@@ -1,0 +1,107 @@
+import { Flag } from '../runtime/index.js'
+import { Parameter, sizeOf } from '../tensor/index.js'
+
+export interface NamedParameter {
+  readonly name: string
+  readonly parameter: Parameter
+}
+
+type Child = readonly [path: string, value: Parameter | Module]
+
+function* childrenOf(owner: object, prefix: string): Generator<Child> {
+  for (const [key, value] of Object.entries(owner)) {
+    const path = prefix ? `${prefix}.${key}` : key
+    if (value instanceof Parameter || value instanceof Module) yield [path, value]
+    else if (Array.isArray(value) && value.some((item) => item instanceof Module || item instanceof Parameter))
+      yield* childrenOf({ ...value }, path)
+    else if (value instanceof Map)
+      yield* childrenOf(Object.fromEntries([...value].filter(([name]) => typeof name === 'string')), path)
+  }
+}
+
+/**
+ * A part of a model that owns parameters. Property path = checkpoint key: a Parameter under `this.encoder.layer[0].weight` is saved as
+ * `encoder.layer.0.weight`. Parameters with `trainable: false` are buffers. Subclasses define `forward`.
+ */
+export abstract class Module {
+  readonly #training = new Flag<boolean>(true)
+
+  /** True between `train()` and `eval()`; compiled functions keep one program for each mode. */
+  get training(): boolean {
+    return this.#training.get()
+  }
+
+  /** Sets training mode here and below (dropout drops, normalisation uses batch statistics). */
+  train(mode = true): this {
+    this.#training.set(mode)
+    for (const [, child] of this.children()) if (child instanceof Module) child.train(mode)
+    return this
+  }
+
+  /** Sets evaluation mode here and below. */
+  eval(): this {
+    return this.train(false)
+  }
+
+  /** Parameters and modules held directly, with their property paths. Override to give other names. */
+  protected children(): Iterable<Child> {
+    return childrenOf(this, '')
+  }
+
+  /** Every parameter and buffer with its path, each cell once (tied weights appear under their first name). */
+  *namedParameters(prefix = '', seen = new Set<Parameter>()): Generator<NamedParameter> {
+    for (const [path, child] of this.children()) {
+      const name = prefix ? `${prefix}.${path}` : path
+      if (child instanceof Module) yield* child.namedParameters(name, seen)
+      else if (!seen.has(child)) {
+        seen.add(child)
+        yield { name, parameter: child }
+      }
+    }
+  }
+
+  /** Modules below this one with their paths, itself first under the empty path. */
+  *namedModules(prefix = ''): Generator<readonly [string, Module]> {
+    yield [prefix, this]
+    for (const [path, child] of this.children())
+      if (child instanceof Module) yield* child.namedModules(prefix ? `${prefix}.${path}` : path)
+  }
+
+  /** Every parameter and buffer. */
+  parameters(): Parameter[] {
+    return [...this.namedParameters()].map(({ parameter }) => parameter)
+  }
+
+  /** What optimizers update. */
+  trainableParameters(): Parameter[] {
+    return this.parameters().filter((parameter) => parameter.trainable)
+  }
+
+  /** Excludes all parameters here and below from training; buffers keep as they are. */
+  freeze(): this {
+    for (const parameter of this.parameters()) {
+      if (parameter.trainable) frozen.add(parameter)
+      parameter.trainable = false
+    }
+    return this
+  }
+
+  /** Undoes {@link freeze}. */
+  unfreeze(): this {
+    for (const parameter of this.parameters()) if (frozen.delete(parameter)) parameter.trainable = true
+    return this
+  }
+
+  /** Number of elements of all parameters and buffers, or of the trainable ones. */
+  countParams(options: { trainableOnly?: boolean } = {}): number {
+    const counted = options.trainableOnly ? this.trainableParameters() : this.parameters()
+    return counted.reduce((sum, parameter) => sum + sizeOf(parameter.shape), 0)
+  }
+
+  /** Parameters by checkpoint key. */
+  stateDict(): Record<string, Parameter> {
+    return Object.fromEntries([...this.namedParameters()].map(({ name, parameter }) => [name, parameter]))
+  }
+}
+
+const frozen = new WeakSet<Parameter>()

@@ -1,0 +1,300 @@
+import { allocateBuffer, beforeEachRun } from '../runtime/index.js'
+import {
+  add,
+  asTensor,
+  constant,
+  div,
+  gt,
+  lerp,
+  mul,
+  Parameter,
+  select,
+  sub,
+  type Tensor,
+  where,
+  zeros,
+} from '../tensor/index.js'
+import { clipEachNorm, clipGlobalNorm, clipGradNorm, clipGradValue } from './clip.js'
+import type { ScalarTensors, Slots, UpdateRule } from './rule.js'
+import { type LearningRate, rateAt } from './schedules/index.js'
+
+/** Options every optimizer takes besides those of its rule. */
+export interface CommonOptions {
+  learningRate: LearningRate
+  /** Decoupled decay in Keras' form: before the update, param -= param * weightDecay * lr. */
+  weightDecay?: number | null
+  /** Each gradient's 2-norm is limited (Keras `clipnorm`). */
+  clipnorm?: number | null
+  /** The common 2-norm of all gradients is limited (Keras `global_clipnorm`). */
+  globalClipnorm?: number | null
+  /** Each element is limited to [-clipvalue, clipvalue]. */
+  clipvalue?: number | null
+  /** The common 2-norm is limited as torch.nn.utils.clip_grad_norm_ does. */
+  maxGradNorm?: number | null
+  /** Keeps an exponential moving average of the parameters (Keras `use_ema`). */
+  useEma?: boolean
+  emaMomentum?: number
+  /** Every so many updates the parameters are replaced by their average. */
+  emaOverwriteFrequency?: number | null
+  /** Gradients of so many steps are averaged before one update. */
+  gradientAccumulationSteps?: number | null
+}
+
+/** Parameters that share options. `learningRate` and `options` override the optimizer's. */
+export interface ParamGroup<O> {
+  params: readonly Parameter[]
+  learningRate?: LearningRate
+  options?: Partial<O>
+}
+
+interface Group<O> {
+  readonly params: readonly Parameter[]
+  readonly own: LearningRate | undefined
+  readonly options: O
+  readonly scalars: Parameter
+  readonly names: readonly string[]
+}
+
+const SHARED = ['kerasDecay', 'emaMomentum', 'overwrite', 'apply'] as const
+type Shared = (typeof SHARED)[number]
+
+/** Serializable state: tensors by name, and the counters. */
+export interface OptimizerState {
+  readonly tensors: Readonly<Record<string, Parameter>>
+  readonly counters: { readonly iterations: number; readonly microSteps: number; readonly learningRate: number | null }
+}
+
+/**
+ * Applies an {@link UpdateRule} to parameters. `step(grads)` records the update; inside `jit` it becomes part of the compiled step,
+ * and counters, schedules and bias corrections are computed on the host before each run.
+ */
+export class Optimizer<O = unknown, N extends string = string> {
+  /** Updates done so far. */
+  iterations = 0
+  private microSteps = 0
+  private groups: Group<O>[] = []
+  private readonly slotCells = new Map<Parameter, Record<string, Parameter>>()
+  private rate: LearningRate
+  private readonly prepare = (): void => this.prepareScalars()
+
+  constructor(
+    readonly rule: UpdateRule<O, N>,
+    readonly options: O,
+    readonly common: CommonOptions,
+    groups: readonly Parameter[] | readonly ParamGroup<O>[] = [],
+  ) {
+    this.rate = common.learningRate
+    if (groups.length > 0) this.bind(groups)
+  }
+
+  get name(): string {
+    return this.rule.name
+  }
+
+  /** The learning rate that the next update uses. */
+  get learningRate(): number {
+    return rateAt(this.rate, this.iterations)
+  }
+
+  /** @throws Error when the rate follows a schedule. */
+  set learningRate(value: number) {
+    if (typeof this.rate !== 'number')
+      throw new Error('the learning rate follows a schedule; give a number to the optimizer to set it by hand')
+    this.rate = value
+  }
+
+  get hasSchedule(): boolean {
+    return typeof this.rate !== 'number'
+  }
+
+  get parameters(): Parameter[] {
+    return this.groups.flatMap((group) => group.params)
+  }
+
+  /** Says which parameters are updated. Slots start at zero. Binding the same parameters again keeps their state. */
+  bind(groups: readonly Parameter[] | readonly ParamGroup<O>[]): this {
+    const list: readonly ParamGroup<O>[] =
+      groups[0] instanceof Parameter
+        ? [{ params: groups as readonly Parameter[] }]
+        : (groups as readonly ParamGroup<O>[])
+    this.groups = list.map(({ params, learningRate, options }) => {
+      const merged = { ...this.options, ...options } as O
+      const names = [...Object.keys(this.rule.scalars(merged, 1, 0)), ...SHARED]
+      return {
+        params,
+        own: learningRate,
+        options: merged,
+        names,
+        scalars: new Parameter(zeros([names.length]), { trainable: false }),
+      }
+    })
+    for (const group of this.groups) for (const param of group.params) this.createSlots(param, group.options)
+    return this
+  }
+
+  private createSlots(param: Parameter, options: O): void {
+    if (this.slotCells.has(param)) return
+    const names: string[] = [...this.rule.slots(options)]
+    if (this.common.useEma) names.push('ema')
+    if ((this.common.gradientAccumulationSteps ?? 1) > 1) names.push('accumulator')
+    const cells: Record<string, Parameter> = {}
+    for (const name of names)
+      cells[name] = new Parameter(zeros(param.shape, { dtype: param.dtype }), {
+        trainable: false,
+        name: `${param.name}/${name}`,
+      })
+    this.slotCells.set(param, cells)
+  }
+
+  private prepareScalars(): void {
+    const every = this.common.gradientAccumulationSteps ?? 1
+    this.microSteps++
+    const apply = this.microSteps % every === 0
+    const t = this.iterations + 1
+    const frequency = this.common.emaOverwriteFrequency
+    for (const group of this.groups) {
+      const lr = rateAt(group.own ?? this.rate, this.iterations)
+      const shared: Record<Shared, number> = {
+        kerasDecay: lr * (this.common.weightDecay ?? 0),
+        emaMomentum: this.iterations === 0 ? 0 : (this.common.emaMomentum ?? 0.99),
+        overwrite: frequency && t % frequency === 0 ? 1 : 0,
+        apply: apply ? 1 : 0,
+      }
+      const numbers: Record<string, number> = { ...this.rule.scalars(group.options, t, lr), ...shared }
+      const buffer = allocateBuffer('f32', [group.names.length])
+      group.names.forEach((name, i) => {
+        buffer.array[i] = numbers[name]
+      })
+      group.scalars.cell.adopt(buffer)
+    }
+    if (apply) this.iterations++
+  }
+
+  /**
+   * Updates the bound parameters that are trainable. `grads` holds one gradient for each bound parameter, in order.
+   * @throws RangeError when the counts differ.
+   */
+  step(grads: readonly Tensor[], params?: readonly Parameter[]): void {
+    if (this.groups.length === 0 && params) this.bind(params)
+    const bound = this.parameters
+    if (bound.length === 0)
+      throw new Error(`${this.name}: no parameters are bound; pass them to the constructor or call bind(parameters)`)
+    if (grads.length !== bound.length)
+      throw new RangeError(
+        `${this.name}.step: expected ${bound.length} gradients, one for each bound parameter, got ${grads.length}`,
+      )
+    beforeEachRun(this.prepare)
+    const clipped = new Map<Parameter, Tensor>()
+    const trainable = bound.filter((param) => param.trainable)
+    const incoming = trainable.map((param) => grads[bound.indexOf(param)])
+    const applies = (this.common.gradientAccumulationSteps ?? 1) > 1
+    const ready = applies ? trainable.map((param, i) => this.accumulate(param, incoming[i])) : incoming
+    for (const [i, grad] of this.clip(ready).entries()) clipped.set(trainable[i], grad)
+    for (const group of this.groups) this.updateGroup(group, clipped)
+  }
+
+  private accumulate(param: Parameter, grad: Tensor): Tensor {
+    const { accumulator } = this.slots(param)
+    const total = add(accumulator.value, grad)
+    accumulator.value = total
+    return div(total, constant(this.common.gradientAccumulationSteps as number, total.dtype))
+  }
+
+  private clip(grads: readonly Tensor[]): readonly Tensor[] {
+    const { clipnorm, globalClipnorm, clipvalue, maxGradNorm } = this.common
+    if (grads.length === 0) return grads
+    if (maxGradNorm) return clipGradNorm(grads, maxGradNorm).grads
+    if (clipnorm) return clipEachNorm(grads, clipnorm)
+    if (globalClipnorm) return clipGlobalNorm(grads, globalClipnorm)
+    if (clipvalue) return clipGradValue(grads, clipvalue)
+    return grads
+  }
+
+  private updateGroup(group: Group<O>, grads: ReadonlyMap<Parameter, Tensor>): void {
+    const vector = group.scalars.value
+    const scalars: Record<string, Tensor> = {}
+    group.names.forEach((name, i) => {
+      scalars[name] = select(vector, 0, i)
+    })
+    for (const param of group.params) {
+      const grad = grads.get(param)
+      if (grad) this.updateParameter(param, grad, scalars as ScalarTensors<N | Shared>, group.options)
+    }
+  }
+
+  private updateParameter(param: Parameter, grad: Tensor, scalars: ScalarTensors<N | Shared>, options: O): void {
+    const s = param.dtype === 'f32' ? scalars : castAll(scalars, param)
+    const cells = this.slots(param)
+    const old: Record<string, Tensor> = {}
+    for (const name of this.rule.slots(options)) old[name] = cells[name].value
+    const before = param.value
+    const decayed = this.common.weightDecay ? sub(before, mul(before, s.kerasDecay)) : before
+    const update = this.rule.update(decayed, grad, old as Slots, s, options)
+    const next: Record<string, Tensor> = { ...update.slots }
+    let value = update.param
+    if (this.common.useEma) {
+      next.ema = lerp(value, cells.ema.value, s.emaMomentum)
+      if (this.common.emaOverwriteFrequency)
+        value = where(gt(s.overwrite, constant(0, s.overwrite.dtype)), next.ema, value)
+    }
+    const accumulator = cells.accumulator
+    const applied = accumulator ? gt(s.apply, constant(0, s.apply.dtype)) : null
+    const settle = (cell: Parameter, fresh: Tensor, stale: Tensor): void => {
+      cell.value = applied ? where(applied, fresh, stale) : fresh
+    }
+    settle(param, value, before)
+    for (const [name, fresh] of Object.entries(next)) settle(cells[name], fresh, cells[name].value)
+    if (accumulator && applied) {
+      const total = accumulator.value
+      accumulator.value = where(applied, mul(total, asTensor(0, total.dtype)), total)
+    }
+  }
+
+  /** Auxiliary state of a bound parameter by name. */
+  slots(param: Parameter): Readonly<Record<string, Parameter>> {
+    const cells = this.slotCells.get(param)
+    if (!cells) throw new Error(`${this.name}: parameter ${param.name || '(unnamed)'} is not bound`)
+    return cells
+  }
+
+  /** Exchanges parameters and their moving averages (Keras evaluates and saves with the averages). */
+  swapEma(): void {
+    for (const param of this.parameters) {
+      const { ema } = this.slots(param)
+      if (!ema) throw new Error(`${this.name}: no moving average is kept; set useEma`)
+      const average = ema.value
+      ema.value = param.value
+      param.value = average
+    }
+  }
+
+  /** State to save: slots by `<parameter>/<slot>` and the counters. */
+  state(): OptimizerState {
+    const tensors: Record<string, Parameter> = {}
+    this.parameters.forEach((param, i) => {
+      for (const [slot, cell] of Object.entries(this.slots(param))) tensors[`${param.name || i}/${slot}`] = cell
+    })
+    return {
+      tensors,
+      counters: {
+        iterations: this.iterations,
+        microSteps: this.microSteps,
+        learningRate: typeof this.rate === 'number' ? this.rate : null,
+      },
+    }
+  }
+
+  /** Restores the counters; the tensors are restored through the parameters that {@link state} returns. */
+  restoreCounters(counters: OptimizerState['counters']): void {
+    this.iterations = counters.iterations
+    this.microSteps = counters.microSteps
+    if (counters.learningRate !== null && typeof this.rate === 'number') this.rate = counters.learningRate
+  }
+}
+
+function castAll<N extends string>(scalars: ScalarTensors<N>, like: Parameter): ScalarTensors<N> {
+  return Object.fromEntries(Object.entries<Tensor>(scalars).map(([name, s]) => [name, s.to(like.dtype)])) as Record<
+    N,
+    Tensor
+  >
+}

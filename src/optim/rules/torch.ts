@@ -1,0 +1,128 @@
+import { add, div, lerp, maximum, mul, sqrt, square, sub, type Tensor } from '../../tensor/index.js'
+import type { Slots, UpdateRule } from '../rule.js'
+
+export interface TorchSGDOptions {
+  momentum: number
+  dampening: number
+  weightDecay: number
+  nesterov: boolean
+  maximize: boolean
+}
+
+const withDecay = (param: Tensor, grad: Tensor, decay: Tensor, weightDecay: number): Tensor =>
+  weightDecay !== 0 ? add(grad, mul(param, decay)) : grad
+const signed = (grad: Tensor, maximize: boolean): Tensor => (maximize ? mul(grad, -1) : grad)
+
+/** torch.optim.SGD: the first step sets the momentum buffer to the gradient itself, undampened. */
+export const torchSGD: UpdateRule<TorchSGDOptions, 'lr' | 'decay' | 'momentum' | 'fresh'> = {
+  name: 'sgd',
+  slots: ({ momentum }) => (momentum !== 0 ? ['momentum_buffer'] : []),
+  scalars: ({ momentum, dampening, weightDecay }, t, lr) => ({
+    lr,
+    decay: weightDecay,
+    momentum,
+    fresh: t === 1 ? 1 : 1 - dampening,
+  }),
+  update(param, grad, slots, s, { momentum, nesterov, weightDecay, maximize }) {
+    const g = withDecay(param, signed(grad, maximize), s.decay, weightDecay)
+    if (momentum === 0) return { param: sub(param, mul(g, s.lr)), slots }
+    const buffer = add(mul(slots.momentum_buffer, s.momentum), mul(g, s.fresh))
+    const direction = nesterov ? add(g, mul(buffer, s.momentum)) : buffer
+    return { param: sub(param, mul(direction, s.lr)), slots: { momentum_buffer: buffer } }
+  },
+}
+
+export interface TorchAdamOptions {
+  betas: readonly [number, number]
+  eps: number
+  weightDecay: number
+  amsgrad: boolean
+  maximize: boolean
+  decoupledWeightDecay: boolean
+}
+
+/** torch.optim.Adam and AdamW (decoupledWeightDecay). Kingma and Ba 2014, Loshchilov and Hutter 2017, Reddi et al. 2018. */
+export const torchAdam: UpdateRule<
+  TorchAdamOptions,
+  'decay' | 'oneMinusBeta1' | 'beta2' | 'oneMinusBeta2' | 'stepSize' | 'rootCorrection2' | 'eps'
+> = {
+  name: 'adam',
+  slots: ({ amsgrad }) => ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
+  scalars: ({ betas: [beta1, beta2], eps, weightDecay, decoupledWeightDecay }, t, lr) => ({
+    decay: decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay,
+    oneMinusBeta1: 1 - beta1,
+    beta2,
+    oneMinusBeta2: 1 - beta2,
+    stepSize: lr / (1 - beta1 ** t),
+    rootCorrection2: Math.sqrt(1 - beta2 ** t),
+    eps,
+  }),
+  update(param, grad, slots, s, { weightDecay, amsgrad, maximize, decoupledWeightDecay }) {
+    let g = signed(grad, maximize)
+    let p = param
+    if (weightDecay !== 0 && decoupledWeightDecay) p = mul(p, s.decay)
+    else g = withDecay(p, g, s.decay, weightDecay)
+    const mean = lerp(slots.exp_avg, g, s.oneMinusBeta1)
+    const second = add(mul(slots.exp_avg_sq, s.beta2), mul(square(g), s.oneMinusBeta2))
+    const largest = amsgrad ? maximum(slots.max_exp_avg_sq, second) : second
+    const denominator = add(div(sqrt(largest), s.rootCorrection2), s.eps)
+    const next: Record<string, Tensor> = { exp_avg: mean, exp_avg_sq: second }
+    if (amsgrad) next.max_exp_avg_sq = largest
+    return { param: sub(p, mul(div(mean, denominator), s.stepSize)), slots: next }
+  },
+}
+
+export interface TorchRMSpropOptions {
+  alpha: number
+  eps: number
+  weightDecay: number
+  momentum: number
+  centered: boolean
+  maximize: boolean
+}
+
+/** torch.optim.RMSprop: epsilon is added outside of the root. Graves 2013 for the centered form. */
+export const torchRMSprop: UpdateRule<
+  TorchRMSpropOptions,
+  'lr' | 'decay' | 'alpha' | 'oneMinusAlpha' | 'eps' | 'momentum'
+> = {
+  name: 'rmsprop',
+  slots: ({ centered, momentum }) => [
+    'square_avg',
+    ...(centered ? ['grad_avg'] : []),
+    ...(momentum > 0 ? ['momentum_buffer'] : []),
+  ],
+  scalars: ({ alpha, eps, weightDecay, momentum }, _t, lr) => ({
+    lr,
+    decay: weightDecay,
+    alpha,
+    oneMinusAlpha: 1 - alpha,
+    eps,
+    momentum,
+  }),
+  update(param, grad, slots, s, { weightDecay, momentum, centered, maximize }) {
+    const g = withDecay(param, signed(grad, maximize), s.decay, weightDecay)
+    const squares = add(mul(slots.square_avg, s.alpha), mul(square(g), s.oneMinusAlpha))
+    const next: Record<string, Tensor> = { square_avg: squares }
+    let variance = squares
+    if (centered) {
+      next.grad_avg = lerp(slots.grad_avg, g, s.oneMinusAlpha)
+      variance = sub(squares, square(next.grad_avg))
+    }
+    const scaled = div(g, add(sqrt(variance), s.eps))
+    return applyMomentum(param, scaled, slots, next, s, momentum)
+  },
+}
+
+function applyMomentum(
+  param: Tensor,
+  scaled: Tensor,
+  slots: Slots,
+  next: Record<string, Tensor>,
+  s: { lr: Tensor; momentum: Tensor },
+  momentum: number,
+): { param: Tensor; slots: Slots } {
+  if (momentum <= 0) return { param: sub(param, mul(scaled, s.lr)), slots: next }
+  next.momentum_buffer = add(mul(slots.momentum_buffer, s.momentum), scaled)
+  return { param: sub(param, mul(next.momentum_buffer, s.lr)), slots: next }
+}

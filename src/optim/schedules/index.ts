@@ -1,0 +1,5 @@
+export * as keras from './keras.js'
+export * from './plateau.js'
+export * from './schedule.js'
+export * as torch from './torch.js'
+export * as transformers from './transformers.js'

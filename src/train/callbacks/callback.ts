@@ -1,0 +1,51 @@
+import type { Progress } from '../fit.js'
+import type { Logs } from '../history.js'
+import type { Trainer } from '../trainer.js'
+
+/** Plain data that a checkpoint can hold. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+export interface FitPlan {
+  readonly epochs: number
+  /** Batches an epoch, where known. */
+  readonly steps: number | null
+  readonly examples: number | null
+  readonly metrics: readonly string[]
+}
+
+type Maybe = void | Promise<void>
+
+/**
+ * Hooks into training, as in Keras. `logs` may be added to: what `onEpochEnd` adds lands in the history.
+ * Reading batch logs waits for the step, so callbacks that want them say so.
+ */
+export abstract class Callback {
+  /** Set by `fit`. */
+  protected trainer!: Trainer
+  protected plan!: FitPlan
+  /** Ask for logs at the end of every batch. */
+  readonly wantsBatchLogs: boolean = false
+
+  attach(trainer: Trainer, plan: FitPlan): void {
+    this.trainer = trainer
+    this.plan = plan
+  }
+
+  onTrainBegin(): Maybe {}
+  onTrainEnd(_logs: Readonly<Logs>): Maybe {}
+  onEpochBegin(_epoch: number): Maybe {}
+  onEpochEnd(_epoch: number, _logs: Logs): Maybe {}
+  onTrainBatchBegin(_batch: number): Maybe {}
+  /** `logs` is null unless {@link wantsBatchLogs}. */
+  onTrainBatchEnd(_batch: number, _logs: Readonly<Logs> | null): Maybe {}
+
+  /** After the epoch is part of the progress: where checkpoints are written. */
+  onEpochSaved(_progress: Progress): Maybe {}
+
+  /** State for checkpoints; null when there is none. */
+  state(): Json {
+    return null
+  }
+
+  restore(_state: Json): void {}
+}

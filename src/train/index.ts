@@ -1,0 +1,10 @@
+import './model-methods.js'
+
+export * from './adapter.js'
+export * from './callbacks/callback.js'
+export * from './compile.js'
+export * from './fit.js'
+export * from './history.js'
+export * from './metrics/index.js'
+export * from './pipeline.js'
+export * from './trainer.js'

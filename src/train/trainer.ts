@@ -1,0 +1,117 @@
+import { type CallContext, callContext, type LossFunction, type Model, reduceLoss } from '../nn/index.js'
+import type { Optimizer } from '../optim/index.js'
+import { add, constant, gradients, jit, mul, type Tensor } from '../tensor/index.js'
+import type { Batch } from './adapter.js'
+import { type CompileOptions, getOptimizer, lossesFor, lossWeightsFor, MetricSet } from './compile.js'
+import type { Logs } from './history.js'
+
+interface Forward {
+  readonly predictions: Tensor[]
+  readonly total: Tensor
+}
+
+const asList = (x: Tensor | Tensor[]): Tensor[] => (Array.isArray(x) ? x : [x])
+
+/** A model with optimizer, losses and metrics, and the compiled programs that train, test and predict with it. */
+export class Trainer {
+  readonly optimizer: Optimizer
+  readonly metrics: MetricSet
+  /** Callbacks set it to end training after the present epoch. */
+  stopTraining = false
+  private readonly losses: readonly (LossFunction | null)[]
+  private readonly lossWeights: readonly number[]
+
+  constructor(
+    readonly model: Model,
+    readonly options: CompileOptions,
+  ) {
+    this.optimizer = getOptimizer(options.optimizer)
+    this.metrics = new MetricSet(model.outputNames, options)
+    this.losses = lossesFor(options.loss, model.outputNames)
+    this.lossWeights = lossWeightsFor(options.lossWeights, model.outputNames)
+  }
+
+  /** Creates weights from the first batch where the model does not know its input shapes yet, and binds the optimizer. */
+  prepare(x: readonly Tensor[]): void {
+    this.model.ensureBuilt(x.length > 1 ? x.map((input) => input.shape) : x[0].shape)
+    const trainable = this.model.trainableParameters()
+    const bound = this.optimizer.parameters
+    if (trainable.some((parameter) => !bound.includes(parameter))) this.optimizer.bind(trainable)
+  }
+
+  private inputs(x: readonly Tensor[]): Tensor | Tensor[] {
+    return x.length === 1 ? x[0] : [...x]
+  }
+
+  private forward(batch: Batch, context: CallContext): Forward {
+    const predictions = asList(this.model.run(this.inputs(batch.x), context))
+    if (predictions.length !== batch.y.length) {
+      throw new RangeError(`the model has ${predictions.length} output(s), but ${batch.y.length} target(s) were given`)
+    }
+    const terms: Tensor[] = []
+    predictions.forEach((prediction, i) => {
+      const loss = this.losses[i]
+      if (!loss) return
+      const value = reduceLoss(loss(matchTarget(batch.y[i], prediction, loss), prediction), batch.sampleWeight)
+      this.metrics.outputLosses[i]?.addMean(value, batch.size)
+      const weight = this.lossWeights[i]
+      terms.push(weight === 1 ? value : mul(value, constant(weight, value.dtype)))
+    })
+    terms.push(...this.model.regularizationLosses(), ...context.losses)
+    if (terms.length === 0) throw new Error('there is no loss to minimise: pass a loss to compile()')
+    return { predictions, total: terms.reduce((a, b) => add(a, b)) }
+  }
+
+  private track(batch: Batch, { predictions, total }: Forward): void {
+    this.metrics.loss.addMean(total, batch.size)
+    this.metrics.update(batch.y, predictions, batch.sampleWeight)
+  }
+
+  /** Forward, backward, clipping, update and metrics as one program. Returns the loss of the batch. */
+  readonly trainStep = jit(
+    (batch: Batch): Tensor => {
+      const forward = this.forward(batch, callContext(true))
+      const parameters = this.optimizer.parameters
+      this.optimizer.step(gradients(forward.total, parameters))
+      this.track(batch, forward)
+      return forward.total
+    },
+    { name: 'train step', cacheSize: 1024 },
+  )
+
+  readonly testStep = jit(
+    (batch: Batch): Tensor => {
+      const forward = this.forward(batch, callContext(false))
+      this.track(batch, forward)
+      return forward.total
+    },
+    { name: 'test step', cacheSize: 1024 },
+  )
+
+  readonly predictStep = jit(
+    (x: readonly Tensor[]): Tensor[] => asList(this.model.run(this.inputs(x), callContext(false))),
+    {
+      name: 'predict step',
+      cacheSize: 1024,
+    },
+  )
+
+  private readonly resultStep = jit(() => this.metrics.results(), { name: 'metric results' })
+
+  /** Present values of all metrics. */
+  async results(): Promise<Logs> {
+    const tensors = this.metrics.all.length > 0 ? this.resultStep() : {}
+    const entries = await Promise.all(
+      Object.entries(tensors).map(async ([name, value]) => [name, await value.item()] as const),
+    )
+    return Object.fromEntries(entries)
+  }
+}
+
+/** Targets in the dtype (and, for elementwise losses on [n, 1] outputs, the shape) of predictions: Keras' squeeze-or-expand rule. */
+function matchTarget(target: Tensor, prediction: Tensor, _loss: LossFunction): Tensor {
+  const rank = prediction.ndim
+  if (target.ndim === rank - 1 && prediction.shape.at(-1) === 1)
+    return target.to(prediction.dtype).reshape([...target.shape, 1])
+  return target.ndim === rank ? target.to(prediction.dtype) : target
+}
