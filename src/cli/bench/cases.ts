@@ -1,0 +1,3 @@
+import type { BenchCases } from './case.js'
+
+export const CASES: BenchCases = {}

@@ -1,0 +1,27 @@
+import type { CliCommand } from './command.js'
+
+export interface CommandEntry {
+  readonly summary: string
+  /** Loads the command's file, only when it is used. */
+  load(): Promise<{ readonly command: CliCommand<never> }>
+}
+
+/** Every command by name, in the order in which help lists them. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  inspect: {
+    summary: 'list the tensors of a checkpoint: names, shapes, dtypes, counts',
+    load: () => import('./commands/inspect.js'),
+  },
+  doctor: {
+    summary: 'show which backend runs here, with what instructions and threads, and why',
+    load: () => import('./commands/doctor.js'),
+  },
+  bench: {
+    summary: 'time one case, after checking its result against the reference interpreter',
+    load: () => import('./commands/bench.js'),
+  },
+  conformance: {
+    summary: 'check this build against a folder of frozen references',
+    load: () => import('./commands/conformance.js'),
+  },
+}

@@ -1,0 +1,129 @@
+import { keras, torch } from '../../optim/index.js'
+import { jit, Parameter, type Tensor } from '../../tensor/index.js'
+import { type Comparison, compareValues, joinComparisons, type Tolerance, type Values } from '../compare.js'
+import { type GoldenCase, type GoldenTensors, readValues } from '../golden.js'
+import { UnsupportedError } from '../unsupported.js'
+import { camelOptions } from './options.js'
+
+export interface OptimizerCase extends GoldenCase {
+  /** Dotted name in the library that it comes from. */
+  readonly optimizer: string
+  readonly options?: Readonly<Record<string, unknown>>
+  /** Which of the file's fixed initial values and gradients it is driven with. */
+  readonly set: string
+  readonly params: readonly string[]
+  readonly groups?: readonly (Readonly<Record<string, unknown>> & { readonly params: readonly string[] })[]
+}
+
+export type Origin = 'torch' | 'keras'
+
+type Options = ReturnType<typeof camelOptions>
+interface Driven {
+  step(grads: readonly Tensor[]): void
+  slots(param: Parameter): Readonly<Record<string, Parameter>>
+}
+interface Bindable extends Driven {
+  bind(params: readonly Parameter[]): Driven
+}
+type TorchFactory = (params: never, options: never) => Driven
+type KerasFactory = (options: never) => Bindable
+
+const TORCH: Readonly<Record<string, TorchFactory>> = {
+  SGD: torch.sgd,
+  Adam: torch.adam,
+  AdamW: torch.adamw,
+  RMSprop: torch.rmsprop,
+}
+const KERAS: Readonly<Record<string, KerasFactory>> = {
+  SGD: keras.sgd,
+  Adam: keras.adam,
+  AdamW: keras.adamw,
+  RMSprop: keras.rmsprop,
+}
+
+function factoryOf<F>(table: Readonly<Record<string, F>>, record: OptimizerCase): F {
+  const name = record.optimizer.slice(record.optimizer.lastIndexOf('.') + 1)
+  const library = record.optimizer.slice(0, record.optimizer.indexOf('.'))
+  const factory = library === 'torch' || library === 'keras' ? table[name] : undefined
+  if (!factory) throw new UnsupportedError(`${library}.${name}`)
+  return factory
+}
+
+type Builder = (record: OptimizerCase, params: ReadonlyMap<string, Parameter>) => Driven
+
+const BUILD: Readonly<Record<Origin, Builder>> = {
+  torch: (record, params) => {
+    const named = (names: readonly string[]): Parameter[] => names.map((name) => params.get(name) as Parameter)
+    const groups = record.groups?.map(({ params: names, ...options }) => ({
+      params: named(names),
+      ...camelOptions(options),
+    }))
+    const factory = factoryOf(TORCH, record) as unknown as (params: unknown, options: Options) => Driven
+    return factory(groups ?? named(record.params), camelOptions(record.options ?? {}))
+  },
+  keras: (record, params) => {
+    const factory = factoryOf(KERAS, record) as unknown as (options: Options) => Bindable
+    return factory(camelOptions(record.options ?? {})).bind([...params.values()])
+  },
+}
+
+function magnitude(values: Values): number {
+  let largest = 0
+  for (let i = 0; i < values.data.length; i++) largest = Math.max(largest, Math.abs(Number(values.data[i])))
+  return largest
+}
+
+/** Muon orthogonalizes in bfloat16, where each library rounds its own way. */
+function toleranceOf(record: OptimizerCase, trajectory: Values): Tolerance {
+  const lr = Number(record.options?.lr ?? record.options?.learning_rate ?? 0)
+  const atol = record.optimizer.endsWith('.Muon') ? 2e-2 * lr : 1e-5 * Math.max(1, magnitude(trajectory))
+  return { atol, rtol: 1e-4 }
+}
+
+/** Drives an optimizer with the file's gradients and compares the parameters after every step. */
+export async function compareTrajectory(
+  origin: Origin,
+  record: OptimizerCase,
+  file: GoldenTensors,
+): Promise<Comparison> {
+  const params = new Map(
+    record.params.map((name) => [name, new Parameter(file.tensor(`${record.set}/init/${name}`), { name })]),
+  )
+  const optimizer = BUILD[origin](record, params)
+  const step = jit(
+    (grads: Tensor[]) => {
+      optimizer.step(grads)
+      return [...params.values()].map((param) => param.value)
+    },
+    { name: `${origin}/${record.id}` },
+  )
+  const wanted = record.params.map((name) => file.array(`${record.id}/traj/${name}`))
+  const tolerances = record.params.map((name) => toleranceOf(record, file.values(`${record.id}/traj/${name}`)))
+  const grads = record.params.map((name) => file.array(`${record.set}/grads/${name}`))
+  const comparisons: Comparison[] = []
+  for (let t = 0; t < wanted[0].shape[0]; t++) {
+    const stepped = step(record.params.map((_, i) => file.rowOf(grads[i], t)))
+    const got = await readValues(stepped)
+    got.forEach((values, i) => {
+      comparisons.push(
+        compareValues(values, file.rowValues(wanted[i], t), tolerances[i], `step ${t} ${record.params[i]}`),
+      )
+    })
+  }
+  return joinComparisons([...comparisons, ...(await compareAverages(record, params, optimizer, file))])
+}
+
+async function compareAverages(
+  record: OptimizerCase,
+  params: ReadonlyMap<string, Parameter>,
+  optimizer: Driven,
+  file: GoldenTensors,
+): Promise<Comparison[]> {
+  const names = record.params.filter((name) => file.has(`${record.id}/ema/${name}`))
+  const averages = names.map((name) => optimizer.slots(params.get(name) as Parameter).ema.value)
+  const got = await readValues(averages)
+  return got.map((values, i) => {
+    const want = file.values(`${record.id}/ema/${names[i]}`)
+    return compareValues(values, want, toleranceOf(record, want), `ema ${names[i]}`)
+  })
+}

@@ -1,0 +1,5 @@
+/** Everything that runs anywhere, without a backend: `node.ts` and `browser.ts` add theirs. */
+
+export * as optim from './optim/index.js'
+export { liveBytes, setBackend } from './runtime/index.js'
+export * from './tensor/index.js'

@@ -1,0 +1,21 @@
+import { createInterpreterBackend } from './backends/interpreter/index.js'
+import { preferBackends, registerBackend } from './runtime/index.js'
+
+const problems: Record<string, string> = {}
+
+/** Backends that were passed over in this process, with the reason. */
+export const backendProblems = (): Readonly<Record<string, string>> => problems
+
+function onFallback(name: string, reason: string): void {
+  problems[name] = reason
+  if (process.env.KAIMO_BACKEND) return
+  console.warn(
+    `kaimo: the ${name} backend cannot run here (${reason}); the much slower reference interpreter takes over. See: kaimo doctor`,
+  )
+}
+
+registerBackend('interpreter', createInterpreterBackend)
+preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['interpreter'], onFallback)
+
+/** The package's entry in Node. */
+export * from './index.js'
