@@ -3,10 +3,11 @@ import { composite } from '../control.js'
 import { constant, record, type TensorLike } from '../core.js'
 import { range } from '../dims.js'
 import { add, mul, rsqrt, sub, trueDivide } from '../ops/elementwise.js'
+import { defineGradient } from '../ops/gradient-rule.js'
 import { mean, sum } from '../ops/reduce.js'
 import { cast, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { defineGradient, present } from './composite-vjp.js'
+import { present } from './constants.js'
 import { type Attributes, affine, along, epsilonOf, scaleShift, unpack, wide } from './norm.js'
 import type { Layout } from './spatial.js'
 
@@ -113,7 +114,7 @@ function statisticsGrad(
   return fromMean ? add(fromMean, fromVariance) : fromVariance
 }
 
-defineGradient('batch_norm_train', ({ attributes, inputs, outputs }, [ct, dmean, dvariance]) => {
+defineGradient('batch_norm_train', ([ct, dmean, dvariance], { attributes, inputs, outputs }) => {
   const { x, weight } = unpack(attributes, inputs)
   const [, centre, variance] = outputs
   const feature = featureAttribute(attributes)

@@ -18,3 +18,7 @@ export const EPSILON: { readonly [D in DType]?: number } = {
   f16: 2 ** -10,
   bf16: 2 ** -7,
 }
+
+/** The tensors that are there. */
+export const present = (...tensors: readonly (Tensor | null | undefined)[]): Tensor[] =>
+  tensors.filter((tensor): tensor is Tensor => tensor !== null && tensor !== undefined)

@@ -10,6 +10,16 @@ export {
 } from './batch-norm.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
+export * from './loss.js'
+export {
+  type ClassLossOptions,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type MultiMarginOptions,
+  multiMarginLoss,
+  nllLoss,
+} from './loss-class.js'
+export * from './loss-embedding.js'
 export {
   type GroupNormOptions,
   groupNorm,
@@ -24,5 +34,6 @@ export {
 export * from './norm-response.js'
 export * from './pool.js'
 export * from './pool-adaptive.js'
+export type { LossOptions, Reduction } from './reduction.js'
 export * from './spatial.js'
 export * from './unfold.js'

@@ -3,12 +3,12 @@ import { composite } from '../control.js'
 import { constant, record, type TensorLike } from '../core.js'
 import { range, resolveDims } from '../dims.js'
 import { add, mul, rsqrt, sub } from '../ops/elementwise.js'
+import { defineGradient } from '../ops/gradient-rule.js'
 import { mean, sum } from '../ops/reduce.js'
 import { reshape } from '../ops/shape.js'
 import { cast, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { defineGradient, present } from './composite-vjp.js'
-import { EPSILON } from './constants.js'
+import { EPSILON, present } from './constants.js'
 import type { Layout } from './spatial.js'
 
 export interface NormOptions {
@@ -98,7 +98,7 @@ function layerNormGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor
   }
 }
 
-defineGradient('layer_norm', ({ attributes, inputs }, [ct]) => {
+defineGradient('layer_norm', ([ct], { attributes, inputs }) => {
   const { x, weight } = unpack(attributes, inputs)
   return composite('layer_norm_grad', attributes, present(ct, x, weight), layerNormGradBody(attributes))
 })
@@ -132,7 +132,7 @@ function rmsNormGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[]
   }
 }
 
-defineGradient('rms_norm', ({ attributes, inputs }, [ct]) => {
+defineGradient('rms_norm', ([ct], { attributes, inputs }) => {
   const { x, weight } = unpack(attributes, inputs)
   return composite('rms_norm_grad', attributes, present(ct, x, weight), rmsNormGradBody(attributes))
 })
