@@ -15,7 +15,7 @@ constexpr float kNaNF = __builtin_nanf("");
 constexpr float kRoundF = 12582912.0f;          // 1.5 * 2^23
 constexpr double kRoundD = 6755399441055744.0;  // 1.5 * 2^52
 
-KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>((n + 127) << 23); }
+KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>(static_cast<uint32_t>(n + 127) << 23); }
 
 // exp(x) = 2^n exp(r), |r| <= ln2 / 2; 2^n in two factors, since n may be 128.
 KAIMO_INLINE float exp_f32(float x) {

@@ -179,6 +179,26 @@ inline A reduce_row(const A* x, int64_t n) {
   return value;
 }
 
+// The reduction of value_at(0..n-1), n >= 1, in the same order.
+template <class Op, class A, class F>
+inline A reduce_map(int64_t n, F value_at) {
+  constexpr int64_t kPiece = 4 * kReduceBlock;
+  alignas(64) A piece[kPiece];
+  A stack[48];
+  int top = 0;
+  int64_t count = 0;
+  for (int64_t at = 0; at < n; at += kPiece) {
+    const int64_t length = n - at < kPiece ? n - at : kPiece;
+    for (int64_t i = 0; i < length; i++) piece[i] = value_at(at + i);
+    A value = reduce_row<Op>(piece, length);
+    for (int64_t carry = count++; carry & 1; carry >>= 1) value = Op::apply(stack[--top], value);
+    stack[top++] = value;
+  }
+  A value = stack[--top];
+  while (top > 0) value = Op::apply(stack[--top], value);
+  return value;
+}
+
 template <class Op, class A>
 struct ErasedOp {
   static void row(const char* x, int64_t n, char* result) {

@@ -1,9 +1,12 @@
 // Native kernels against naive loops on odd shapes. Build with -fsanitize=address,undefined; exits non-zero on a failure.
 #include "copy_test.h"
 #include "indexing_test.h"
+#include "random_test.h"
 #include "reduce_test.h"
+#include "softmax_test.h"
 
-int main() {
+// Arguments: the names of the tests to run; none runs all.
+int main(int argc, char** argv) {
   using namespace kaimo;
   const struct {
     const char* name;
@@ -12,8 +15,12 @@ int main() {
       {"half", test_half}, {"copy", test_copy}, {"fill and iota", test_fill_iota}, {"pad", test_pad},
       {"reduce", test_reduce}, {"reduce order", test_reduce_order}, {"arg reduce", test_arg_reduce},
       {"gather", test_gather}, {"scatter", test_scatter}, {"dynamic slices", test_dynamic_slices},
+      {"threefry", test_threefry}, {"random bits", test_random_bits}, {"softmax", test_softmax},
   };
   for (const auto& test : tests) {
+    bool wanted = argc == 1;
+    for (int i = 1; i < argc; i++) wanted = wanted || std::strcmp(argv[i], test.name) == 0;
+    if (!wanted) continue;
     const int before = failures;
     test.run();
     std::printf("%s %s\n", failures == before ? "ok    " : "FAILED", test.name);

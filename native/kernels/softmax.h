@@ -1,0 +1,80 @@
+// softmax and log_softmax along a dim, with their gradients. f16 and bf16 calculate in f32. A row with a NaN, a +inf, or nothing but
+// -inf gives NaN, as torch does; single -inf entries give exactly 0 (softmax) and -inf (log_softmax).
+#pragma once
+#include "math.h"
+#include "rows.h"
+
+namespace kaimo {
+namespace {
+
+inline float exp_of(float x) { return exp_f32(x); }
+inline double exp_of(double x) { return ::exp(x); }
+inline float log_of(float x) { return log_f32(x); }
+inline double log_of(double x) { return ::log(x); }
+
+template <class A>
+struct SoftmaxRows {
+  static void softmax(char* const* rows, int64_t n) {
+    const A* x = reinterpret_cast<const A*>(rows[0]);
+    A* y = reinterpret_cast<A*>(rows[1]);
+    const A top = reduce_row<MaxOp>(x, n);
+    for (int64_t i = 0; i < n; i++) y[i] = exp_of(x[i] - top);
+    const A total = reduce_row<SumOp>(y, n);
+    for (int64_t i = 0; i < n; i++) y[i] = y[i] / total;
+  }
+
+  static void log_softmax(char* const* rows, int64_t n) {
+    const A* x = reinterpret_cast<const A*>(rows[0]);
+    A* y = reinterpret_cast<A*>(rows[1]);
+    const A top = reduce_row<MaxOp>(x, n);
+    const A shift = log_of(reduce_map<SumOp, A>(n, [&](int64_t i) { return exp_of(x[i] - top); }));
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - top) - shift;
+  }
+
+  // dx = y * (ct - sum(ct * y))
+  static void softmax_grad(char* const* rows, int64_t n) {
+    const A *ct = reinterpret_cast<const A*>(rows[0]), *y = reinterpret_cast<const A*>(rows[1]);
+    A* dx = reinterpret_cast<A*>(rows[2]);
+    const A total = reduce_map<SumOp, A>(n, [&](int64_t i) { return ct[i] * y[i]; });
+    for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (ct[i] - total);
+  }
+
+  // dx = ct - exp(y) * sum(ct)
+  static void log_softmax_grad(char* const* rows, int64_t n) {
+    const A *ct = reinterpret_cast<const A*>(rows[0]), *y = reinterpret_cast<const A*>(rows[1]);
+    A* dx = reinterpret_cast<A*>(rows[2]);
+    const A total = reduce_row<SumOp>(ct, n);
+    for (int64_t i = 0; i < n; i++) dx[i] = ct[i] - exp_of(y[i]) * total;
+  }
+};
+
+inline Status softmax_rows(KernelCall& call, double element_ns, void (*f32_row)(char* const*, int64_t), void (*f64_row)(char* const*, int64_t)) {
+  const Operand* operands[kMaxRowOperands];
+  for (int k = 0; k < call.n_in; k++) operands[k] = &call.in[k];
+  operands[call.n_in] = &call.out[0];
+  RowJob job;
+  if (call.out[0].rank == 0) return Status::unsupported;
+  if (!job.init(operands, call.n_in + 1, call.n_in, 1u << call.ints[0])) return Status::unsupported;
+  const auto row = job.cast[0].value == 4 ? f32_row : f64_row;
+  return for_each_row(call.pool, job, element_ns, [&](char* const* rows, int64_t, int) { row(rows, job.n); });
+}
+
+// softmax, log_softmax: in[0] x, out[0] y; ints[0] = dim.
+static Status softmax_kernel(KernelCall& call) { return softmax_rows(call, 1.0, SoftmaxRows<float>::softmax, SoftmaxRows<double>::softmax); }
+static Status log_softmax_kernel(KernelCall& call) { return softmax_rows(call, 1.0, SoftmaxRows<float>::log_softmax, SoftmaxRows<double>::log_softmax); }
+
+// softmax_grad, log_softmax_grad: in[0] cotangent, in[1] y (the forward result), out[0] dx; ints[0] = dim.
+static Status softmax_grad_kernel(KernelCall& call) { return softmax_rows(call, 0.6, SoftmaxRows<float>::softmax_grad, SoftmaxRows<double>::softmax_grad); }
+static Status log_softmax_grad_kernel(KernelCall& call) {
+  return softmax_rows(call, 1.0, SoftmaxRows<float>::log_softmax_grad, SoftmaxRows<double>::log_softmax_grad);
+}
+
+static const KernelEntry kSoftmaxKernels[] = {
+    {"softmax", softmax_kernel},
+    {"log_softmax", log_softmax_kernel},
+    {"softmax_grad", softmax_grad_kernel},
+    {"log_softmax_grad", log_softmax_grad_kernel},
+};
+
+}  // namespace
+}  // namespace kaimo
