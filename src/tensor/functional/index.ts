@@ -10,6 +10,7 @@ export {
 } from './batch-norm.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
+export * from './ctc.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,
