@@ -179,3 +179,36 @@ export function generatorSource<T>(generate: GeneratorFunction<T>, options: Stre
 
 const start = <T>(items: Iterable<T> | AsyncIterable<T>): Iterator<T> | AsyncIterator<T> =>
   Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+
+/** An item with the name that errors give it. */
+export interface Located<T> {
+  readonly row: T
+  readonly where: string
+}
+
+/** The rows of a generator that names each. */
+export function locatedSource<T>(generate: GeneratorFunction<Located<T>>): Source<T> {
+  const source = generatorSource(generate)
+  const open = (context: OpenContext): Cursor<T> => {
+    const cursor = source.open(context)
+    let where: string | undefined
+    const unwrap = (item: Located<T> | typeof END): T | typeof END => {
+      if (item === END) return END
+      where = item.where
+      return item.row
+    }
+    return { ...cursor, pull: () => chain(cursor.pull(), unwrap), where: () => where }
+  }
+  return { length: undefined, open }
+}
+
+/** All rows of a generator, held in memory. */
+export async function collectLocated<T>(located: AsyncIterable<Located<T>>): Promise<Source<T>> {
+  const rows: T[] = []
+  const names: string[] = []
+  for await (const { row, where } of located) {
+    rows.push(row)
+    names.push(where)
+  }
+  return itemSource(rows, (index) => names[index])
+}

@@ -2,6 +2,7 @@
  * The small contract behind {@link Dataset}: a source opens a cursor for an epoch, a cursor yields items one by one and
  * says where it is. Positions are plain JSON, so that a checkpoint can hold them.
  */
+import { FileError, FormatError } from '../formats/errors.js'
 import { isRecord, show } from '../formats/strict-json.js'
 
 export type MaybePromise<T> = T | Promise<T>
@@ -58,9 +59,9 @@ export class DataError extends Error {
   override readonly name = 'DataError'
 }
 
-/** `error` with the item's name before its message. */
-export function dataError(action: string, where: string | undefined, error: unknown): DataError {
-  if (error instanceof DataError) return error
+/** `error` with the item's name before its message; errors that name their place already are left as they are. */
+export function dataError(action: string, where: string | undefined, error: unknown): Error {
+  if (error instanceof DataError || error instanceof FormatError || error instanceof FileError) return error
   const message = error instanceof Error ? error.message : String(error)
   return new DataError(`${where === undefined ? '' : `${where}: `}${action}: ${message}`, { cause: error })
 }

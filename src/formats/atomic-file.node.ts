@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as nodeFiles from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { FileError } from './errors.js'
 
 /** The file operations that writing needs; tests pass their own to simulate a full disk. */
 export type FileOps = Pick<typeof nodeFiles, 'mkdir' | 'open' | 'readdir' | 'readFile' | 'realpath' | 'rename' | 'rm'>
@@ -10,19 +11,6 @@ export interface WriteOptions {
   /** Called as bytes reach the file. */
   onProgress?: (progress: { readonly bytes: number; readonly totalBytes: number | undefined }) => void
   files?: FileOps
-}
-
-/** A file that could not be read or written. `code` is the system's (`ENOSPC`, `EACCES`, ...). */
-export class FileError extends Error {
-  override readonly name = 'FileError'
-  constructor(
-    message: string,
-    readonly path: string,
-    readonly code: string | undefined,
-    cause: unknown,
-  ) {
-    super(message, { cause })
-  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -10,11 +10,6 @@ export interface HostArray {
   readonly data: TypedArray
 }
 
-/** A file whose bytes do not follow its format. The message says what was expected, what came, and where. */
-export class FormatError extends Error {
-  override readonly name: string = 'FormatError'
-}
-
 /** Product of `shape`, or undefined where a size is not a count or the product is not exactly representable. */
 export function elementCount(shape: readonly number[]): number | undefined {
   for (const size of shape) if (!Number.isSafeInteger(size) || size < 0) return undefined

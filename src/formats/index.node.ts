@@ -1,5 +1,6 @@
 /** All file formats, with those that open files. */
-export { FileError, type FileOps, type WriteOptions, writeFileAtomic } from './atomic-file.node.js'
+export { type FileOps, type WriteOptions, writeFileAtomic } from './atomic-file.node.js'
+export { readIdx } from './idx.node.js'
 export * from './index.js'
 export {
   openSafetensors,
@@ -9,3 +10,4 @@ export {
   type WriteSafetensorsOptions,
   writeSafetensors,
 } from './safetensors.node.js'
+export { type ReadTextOptions, readTextFile, textChunks, textLines } from './text-file.node.js'

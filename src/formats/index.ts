@@ -1,12 +1,13 @@
 /** File formats that run anywhere; `index.node.ts` adds those that open files. */
+export { FileError, FormatError } from './errors.js'
 export {
   arrayFromBytes,
   bytesOf,
   checkHostArray,
   elementCount,
-  FormatError,
   type HostArray,
 } from './host-array.js'
+export { type IdxHeader, parseIdx, parseIdxHeader } from './idx.js'
 export {
   type LazyHostArray,
   type NamedTensors,

@@ -9,7 +9,8 @@ import {
   writeFileAtomic,
   writeNewFile,
 } from './atomic-file.node.js'
-import { arrayFromBytes, checkHostArray, FormatError, type HostArray, littleEndianBytes } from './host-array.js'
+import { FormatError } from './errors.js'
+import { arrayFromBytes, checkHostArray, type HostArray, littleEndianBytes } from './host-array.js'
 import {
   headerLength,
   type LazyHostArray,

@@ -3,15 +3,10 @@
  * of every tensor, then the data. Source: https://github.com/huggingface/safetensors (README, "Format").
  * The reader is strict: whatever is not a well-formed file is refused before anything is allocated for it.
  */
+
 import { type DType, dtypeBytes } from '../ir/dtype.js'
-import {
-  arrayFromBytes,
-  checkHostArray,
-  elementCount,
-  FormatError,
-  type HostArray,
-  littleEndianBytes,
-} from './host-array.js'
+import { FormatError } from './errors.js'
+import { arrayFromBytes, checkHostArray, elementCount, type HostArray, littleEndianBytes } from './host-array.js'
 import { isRecord, parseStrictJson, show } from './strict-json.js'
 
 /** Header limit of the reference implementation. */

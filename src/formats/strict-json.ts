@@ -1,4 +1,4 @@
-import { FormatError } from './host-array.js'
+import { FormatError } from './errors.js'
 
 /** Deeper than any header or index; bounds the stack and time that hostile nesting could take. */
 const MAX_DEPTH = 64

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FormatError, type HostArray } from '../../../src/formats/host-array.js'
+import { FormatError, type HostArray } from '../../../src/formats/index.js'
 import { parseSafetensors, serializeSafetensors } from '../../../src/formats/safetensors.js'
 import { arrayConstructor, DTYPES, type TypedArray } from '../../../src/ir/dtype.js'
 import { rawSafetensors } from './helpers.js'
