@@ -200,7 +200,7 @@ export abstract class Layer extends Module {
   /** Keras' get_config: what makes an equal layer. */
   abstract config(): Record<string, unknown>
 
-  toString(): string {
+  override toString(): string {
     return `${this.className}(${this.name})`
   }
 }

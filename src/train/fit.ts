@@ -138,6 +138,17 @@ export interface Progress {
   readonly history: History
 }
 
+/** The loss stopped being a finite number, so going on would only spoil the weights. */
+export class NonFiniteLossError extends Error {
+  override name = 'NonFiniteLossError'
+  constructor(loss: number, epoch: number, batch: number) {
+    super(
+      `the loss became ${loss} in epoch ${epoch + 1}, batch ${batch + 1}: lower the learning rate, clip gradients (maxGradNorm), or check ` +
+        'the data for NaN; to stop without an error use the callback TerminateOnNaN',
+    )
+  }
+}
+
 /** Drives epochs; the checkpointing fit passes a saved progress in. */
 export class FitLoop {
   readonly progress: Progress
@@ -178,7 +189,8 @@ export class FitLoop {
     const { trainer, progress, options } = this
     for (const callback of this.callbacks) await callback.onEpochBegin(progress.epoch)
     if (progress.batch === 0) trainer.metrics.reset()
-    const pipeline = new Pipeline()
+    let known = progress.batch
+    const pipeline = new Pipeline((loss) => this.lossKnown(known++, Number(loss[0])))
     let seen = 0
     for await (const batch of this.data.train.epoch(progress.epoch, progress.batch)) {
       options.signal?.throwIfAborted()
@@ -199,6 +211,13 @@ export class FitLoop {
     progress.batch = 0
     for (const callback of this.callbacks) await callback.onEpochSaved(this.progress)
     return logs
+  }
+
+  private async lossKnown(batch: number, loss: number): Promise<void> {
+    if (!Number.isFinite(loss) && !this.callbacks.some((callback) => callback.acceptsNonFiniteLoss)) {
+      throw new NonFiniteLossError(loss, this.progress.epoch, batch)
+    }
+    for (const callback of this.callbacks) await callback.onLossKnown(batch, loss)
   }
 
   private async runBatch(batch: Batch, pipeline: Pipeline): Promise<void> {

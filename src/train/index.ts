@@ -1,7 +1,7 @@
 import './model-methods.js'
 
 export * from './adapter.js'
-export * from './callbacks/callback.js'
+export * from './callbacks/index.js'
 export * from './compile.js'
 export * from './fit.js'
 export * from './history.js'

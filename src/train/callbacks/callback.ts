@@ -1,3 +1,4 @@
+import type { Tensor } from '../../tensor/index.js'
 import type { Progress } from '../fit.js'
 import type { Logs } from '../history.js'
 import type { Trainer } from '../trainer.js'
@@ -26,6 +27,9 @@ export abstract class Callback {
   /** Ask for logs at the end of every batch. */
   readonly wantsBatchLogs: boolean = false
 
+  /** True for callbacks that deal with a loss that is not finite themselves; otherwise `fit` stops with an error. */
+  readonly acceptsNonFiniteLoss: boolean = false
+
   attach(trainer: Trainer, plan: FitPlan): void {
     this.trainer = trainer
     this.plan = plan
@@ -39,6 +43,9 @@ export abstract class Callback {
   /** `logs` is null unless {@link wantsBatchLogs}. */
   onTrainBatchEnd(_batch: number, _logs: Readonly<Logs> | null): Maybe {}
 
+  /** The loss of a batch, told a few batches late so that steps need not wait for it. */
+  onLossKnown(_batch: number, _loss: number): Maybe {}
+
   /** After the epoch is part of the progress: where checkpoints are written. */
   onEpochSaved(_progress: Progress): Maybe {}
 
@@ -48,4 +55,11 @@ export abstract class Callback {
   }
 
   restore(_state: Json): void {}
+
+  /** Tensors for checkpoints, by name. */
+  tensors(): Readonly<Record<string, Tensor>> {
+    return {}
+  }
+
+  restoreTensors(_tensors: Readonly<Record<string, Tensor>>): void {}
 }

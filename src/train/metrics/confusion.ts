@@ -33,14 +33,14 @@ interface Counts {
 
 /** Counts at several thresholds: [thresholds] each. */
 abstract class ThresholdMetric extends Metric {
-  private readonly cells: Record<keyof Counts, Parameter>
+  private readonly counters: Record<keyof Counts, Parameter>
   protected readonly thresholds: readonly number[]
 
   constructor(name: string, thresholds: readonly number[]) {
     super(name)
     this.thresholds = thresholds
     const shape = [thresholds.length]
-    this.cells = {
+    this.counters = {
       truePositives: this.state(shape),
       falsePositives: this.state(shape),
       trueNegatives: this.state(shape),
@@ -57,14 +57,14 @@ abstract class ThresholdMetric extends Metric {
     const count = (cell: Parameter, hits: Tensor): void => {
       cell.value = add(cell.value, sum(mul(hits.to('f32'), weights), 1))
     }
-    count(this.cells.truePositives, logicalAnd(called, positive))
-    count(this.cells.falsePositives, logicalAnd(called, logicalNot(positive)))
-    count(this.cells.falseNegatives, logicalAnd(logicalNot(called), positive))
-    count(this.cells.trueNegatives, logicalAnd(logicalNot(called), logicalNot(positive)))
+    count(this.counters.truePositives, logicalAnd(called, positive))
+    count(this.counters.falsePositives, logicalAnd(called, logicalNot(positive)))
+    count(this.counters.falseNegatives, logicalAnd(logicalNot(called), positive))
+    count(this.counters.trueNegatives, logicalAnd(logicalNot(called), logicalNot(positive)))
   }
 
   protected get counts(): Counts {
-    const { truePositives, falsePositives, trueNegatives, falseNegatives } = this.cells
+    const { truePositives, falsePositives, trueNegatives, falseNegatives } = this.counters
     return {
       truePositives: truePositives.value,
       falsePositives: falsePositives.value,

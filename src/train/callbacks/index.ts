@@ -1,0 +1,5 @@
+export * from './callback.js'
+export * from './early-stopping.js'
+export * from './learning-rate.js'
+export { improves, type MonitorMode, monitored } from './monitor.js'
+export * from './terminate-on-nan.js'
