@@ -2,6 +2,7 @@
 export { type FileOps, type WriteOptions, writeFileAtomic } from './atomic-file.node.js'
 export { readIdx } from './idx.node.js'
 export * from './index.js'
+export { readNpy, readNpz, writeNpy } from './npy.node.js'
 export {
   openSafetensors,
   readSafetensors,
@@ -11,3 +12,4 @@ export {
   writeSafetensors,
 } from './safetensors.node.js'
 export { type ReadTextOptions, readTextFile, textChunks, textLines } from './text-file.node.js'
+export { type ByteSource, bytesSource, fileSource, ZipArchive, type ZipEntry } from './zip.node.js'

@@ -8,6 +8,7 @@ export {
   type HostArray,
 } from './host-array.js'
 export { type IdxHeader, parseIdx, parseIdxHeader } from './idx.js'
+export { parseNpy, serializeNpy } from './npy.js'
 export {
   type LazyHostArray,
   type NamedTensors,
