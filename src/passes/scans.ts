@@ -1,13 +1,13 @@
-import { Graph, graphKey, isOp, makeNode, type Node, type OpName, type Value } from '../ir/index.js'
+import { Graph, graphKey, isOp, makeNode, type Node, type Value } from '../ir/index.js'
 import { mapNested, memoized, rewriteGraph } from './rewrite.js'
 
 type ScanNode = Node<'scan'>
 
 /** Other nodes stay, but for the loops inside their bodies. */
 function withNested(node: Node, inputs: readonly Value[], inside: (graph: Graph) => Graph): readonly Value[] | null {
-  if (node.op !== 'while') return null
-  const attrs = mapNested<OpName>(node.attrs, inside)
-  return attrs === node.attrs ? null : makeNode(node.op, inputs, attrs).outputs
+  if (!isOp(node, 'while')) return null
+  const attrs = mapNested<'while'>(node.attrs, inside)
+  return attrs === node.attrs ? null : makeNode('while', inputs, attrs).outputs
 }
 
 const isScan = (node: Node): boolean => isOp(node, 'scan')
