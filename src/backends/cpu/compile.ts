@@ -1,0 +1,58 @@
+import { dtypeBytes, type Graph, sizeOf } from '../../ir/index.js'
+import { joinCarries, joinDonations, joinInPlace } from './alias.js'
+import { Lowering, type NativeTables } from './lower.js'
+import { type EncodedProgram, encodeProgram, type Instruction } from './program.js'
+import { denseView, isDense, type View } from './view.js'
+
+export interface CompiledProgram extends EncodedProgram {
+  readonly instructions: readonly Instruction[]
+  /** For each result: the parameter whose memory it takes over, or -1. */
+  readonly takesOver: readonly number[]
+  readonly kernels: Readonly<Record<string, number>>
+}
+
+/** Memory of each result: the caller's buffers. */
+function resultTargets(lowering: Lowering, graph: Graph): View[] {
+  return graph.results.map(({ dtype, shape }, i) => {
+    const storage = lowering.builder.external('output', sizeOf(shape) * dtypeBytes(dtype), i)
+    return denseView(storage, dtype, shape)
+  })
+}
+
+function countKernels(instructions: readonly Instruction[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { control, kernel } of instructions) if (control === 'kernel') counts[kernel] = (counts[kernel] ?? 0) + 1
+  return counts
+}
+
+/** Compiles a graph of native ops and composites into a program for the addon. */
+export function compileProgram(graph: Graph, native: NativeTables, donated: readonly number[] = []): CompiledProgram {
+  const lowering = new Lowering(native)
+  const { builder } = lowering
+  const inputBytes = graph.params.map(({ dtype, shape }) => sizeOf(shape) * dtypeBytes(dtype))
+  const inputs = graph.params.map(({ dtype, shape }, i) =>
+    denseView(builder.external('input', inputBytes[i], i), dtype, shape),
+  )
+  const targets = resultTargets(lowering, graph)
+  const results = lowering.graph(graph, inputs, targets, donated)
+  const takesOver = graph.results.map(() => -1)
+  const final = results.map((view, i) => {
+    const target = targets[i]
+    if (view.storage === target.storage && isDense(view) && view.offset === 0) return target
+    const passed = donated.findIndex((result, p) => result === i && inputs[p].storage === view.storage)
+    if (passed >= 0 && isDense(view) && view.offset === 0) takesOver[i] = passed
+    else if (sizeOf(view.shape) > 0) lowering.copy(view, target, 'result')
+    return target
+  })
+  for (const copy of joinCarries(lowering)) builder.drop(copy)
+  builder.measureLives()
+  joinDonations(lowering, donated, inputs, final)
+  joinInPlace(lowering)
+  final.forEach((view, i) => {
+    const { root } = view.storage
+    if (root.kind === 'input') takesOver[i] = root.index
+  })
+  const outputBytes = final.map((view, i) => (takesOver[i] >= 0 ? 0 : view.storage.bytes))
+  const encoded = encodeProgram(builder, inputBytes, outputBytes, native.kernels)
+  return { ...encoded, instructions: builder.instructions, takesOver, kernels: countKernels(builder.instructions) }
+}

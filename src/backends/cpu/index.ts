@@ -1,0 +1,153 @@
+import {
+  arrayConstructor,
+  type DType,
+  dtypeBytes,
+  type Graph,
+  type Shape,
+  type ShapeDType,
+  sameShape,
+  shapeText,
+  sizeOf,
+  type TypedArray,
+} from '../../ir/index.js'
+import { runPasses, standardPasses } from '../../passes/index.js'
+import type { Backend, CompileOptions, Executable, ExecutableReport, Run, RunOptions } from '../../runtime/backend.js'
+import { Buffer } from '../../runtime/buffer.js'
+import { loadAddon, type NativeAddon, type NativeFailure, type NativeInfo, type NativeProgram } from './addon.js'
+import { type CompiledProgram, compileProgram } from './compile.js'
+import { NATIVE_COMPOSITES } from './composites.js'
+import { describeFailure } from './errors.js'
+import type { NativeTables } from './lower.js'
+
+export { NativeUnavailableError } from './addon.js'
+
+const ALIGNMENT = 64
+
+/** Uninitialised V8-owned memory that starts on a cache line. */
+function allocateAligned(addon: NativeAddon, dtype: DType, shape: Shape): TypedArray {
+  const length = sizeOf(shape)
+  const bytes = length * dtypeBytes(dtype)
+  const memory = globalThis.Buffer.allocUnsafeSlow(bytes + ALIGNMENT)
+  const array = arrayConstructor(dtype)
+  return new array(memory.buffer, addon.alignment(new Uint8Array(memory.buffer)), length)
+}
+
+class CpuExecutable implements Executable {
+  readonly report: ExecutableReport
+  private readonly native: NativeProgram
+  private readonly params: readonly ShapeDType[]
+  private readonly results: readonly ShapeDType[]
+  private readonly takesOver: readonly number[]
+  private readonly instructions: CompiledProgram['instructions']
+
+  constructor(
+    private readonly addon: NativeAddon,
+    private readonly name: string,
+    graph: Graph,
+    program: CompiledProgram,
+    byBody: Readonly<Record<string, number>>,
+  ) {
+    const plain = ({ dtype, shape }: ShapeDType): ShapeDType => ({ dtype, shape })
+    this.params = graph.params.map(plain)
+    this.results = graph.results.map(plain)
+    this.takesOver = program.takesOver
+    this.instructions = program.instructions
+    this.native = addon.compile(program.code, program.constants)
+    this.report = { kernels: program.kernels, byBody, arenaBytes: program.arenaBytes }
+  }
+
+  run(inputs: readonly Buffer[], { signal }: RunOptions = {}): Run {
+    const { arrays, outputs } = this.bind(inputs)
+    const stop = new Int32Array(1)
+    if (signal?.aborted) stop[0] = 1
+    const onAbort = (): void => {
+      stop[0] = 1
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const done = this.addon.run(this.native, arrays, stop).then((failure) => {
+      signal?.removeEventListener('abort', onAbort)
+      this.check(failure, signal)
+    })
+    done.catch(() => {})
+    return { outputs, done }
+  }
+
+  runSync(inputs: readonly Buffer[]): readonly Buffer[] {
+    const { arrays, outputs } = this.bind(inputs)
+    this.check(this.addon.runSync(this.native, arrays))
+    return outputs
+  }
+
+  private bind(inputs: readonly Buffer[]): { arrays: TypedArray[]; outputs: Buffer[] } {
+    if (inputs.length !== this.params.length) {
+      throw new TypeError(`${this.name}: takes ${this.params.length} inputs, got ${inputs.length}`)
+    }
+    const arrays = inputs.map((input, i) => {
+      const param = this.params[i]
+      if (input.dtype !== param.dtype || !sameShape(input.shape, param.shape)) {
+        throw new TypeError(
+          `${this.name}: input ${i} must be ${param.dtype}${shapeText(param.shape)}, got ${input.dtype}${shapeText(input.shape)}`,
+        )
+      }
+      return input.array
+    })
+    const outputs = this.results.map(({ dtype, shape }, i) => {
+      const from = this.takesOver[i]
+      const array = from >= 0 ? arrays[from] : allocateAligned(this.addon, dtype, shape)
+      arrays.push(array)
+      return new Buffer(dtype, shape, array)
+    })
+    return { arrays, outputs }
+  }
+
+  private check(failure: NativeFailure, signal?: AbortSignal): void {
+    if (failure) throw describeFailure(failure, this.name, this.instructions, signal)
+  }
+}
+
+class CpuBackend implements Backend {
+  readonly name = 'cpu'
+  private readonly tables: NativeTables
+
+  constructor(
+    private readonly addon: NativeAddon,
+    private readonly info: NativeInfo,
+  ) {
+    const positions = (names: readonly string[]): Map<string, number> => new Map(names.map((name, i) => [name, i]))
+    this.tables = { kernels: positions(info.kernels), opcodes: positions(info.opcodes) }
+  }
+
+  describe(): Readonly<Record<string, string | number>> {
+    const { isa, threads, cores } = this.info
+    const reason = (name: string): string => (process.env[name] ? `${name} in the environment` : 'the processor')
+    return {
+      engine: 'native addon',
+      isa,
+      'isa chosen by': reason('KAIMO_ISA'),
+      threads,
+      'threads chosen by': reason('KAIMO_THREADS'),
+      cores,
+    }
+  }
+
+  compile(graph: Graph, options: CompileOptions = {}): Executable {
+    const byBody: Record<string, number> = {}
+    const keep = (name: string): boolean => {
+      if (name in NATIVE_COMPOSITES) return true
+      byBody[name] = (byBody[name] ?? 0) + 1
+      return false
+    }
+    const prepared = runPasses(graph, standardPasses(keep))
+    const program = compileProgram(prepared, this.tables, options.donated)
+    return new CpuExecutable(this.addon, options.name || 'a compiled function', prepared, program, byBody)
+  }
+}
+
+/**
+ * The native CPU engine.
+ * @throws NativeUnavailableError where the addon was not built or cannot run; Error when KAIMO_ISA or KAIMO_THREADS cannot be met.
+ */
+export function createCpuBackend(): Backend {
+  const { addon, info } = loadAddon()
+  return new CpuBackend(addon, info)
+}

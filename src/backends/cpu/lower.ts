@@ -1,0 +1,198 @@
+import {
+  dtypeBytes,
+  type Graph,
+  isOp,
+  type Node,
+  type OpAttrs,
+  type OpName,
+  sizeOf,
+  topologicalOrder,
+  type Value,
+} from '../../ir/index.js'
+import { groupElementwise } from '../../passes/group.js'
+import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
+import { donationOrder } from './order.js'
+import { type InPlace, ProgramBuilder } from './program.js'
+import { RULES } from './rules.js'
+import {
+  broadcastView,
+  coversStorage,
+  denseView,
+  isDense,
+  reshapeView,
+  reverseView,
+  type Storage,
+  sliceView,
+  transposeView,
+  type View,
+} from './view.js'
+
+/** A rule of {@link RULES} emits the instructions of one op. */
+export type LowerRule<K extends OpName> = (lowering: Lowering, node: Node & { attrs: OpAttrs[K] }) => void
+
+/** What lowering asks of the native addon. */
+export interface NativeTables {
+  readonly kernels: ReadonlyMap<string, number>
+  readonly opcodes: ReadonlyMap<string, number>
+}
+
+/** A loop-carried value that its body might write in place, and the copy that this would save. */
+export interface Carry {
+  readonly result: Storage
+  readonly carry: Storage
+  readonly copy: number
+}
+
+/** Turns graphs into instructions. Movement ops become views; kernels read any strides. */
+export class Lowering {
+  readonly builder = new ProgramBuilder()
+  readonly carries: Carry[] = []
+  private readonly views = new Map<Value, View>()
+  private readonly targets = new Map<Value, View>()
+  private denseCopies = new Map<Value, View>()
+
+  constructor(readonly native: NativeTables) {}
+
+  view(value: Value): View {
+    const view = this.views.get(value)
+    if (!view) throw new Error(`lowering: ${value.node.op} has no memory yet`)
+    return view
+  }
+
+  bind(value: Value, view: View): void {
+    this.views.set(value, view)
+    this.denseCopies.delete(value)
+  }
+
+  /** Memory for a result that a kernel fills: where it is wanted in the end, if that is known, else in the arena. */
+  result(value: Value): View {
+    const view = this.targets.get(value) ?? this.builder.allocate(value.dtype, value.shape)
+    this.views.set(value, view)
+    return view
+  }
+
+  /** Has the kernel behind `value` write into `target`; false where no kernel of this graph does, or another target came first. */
+  aim(value: Value, target: View, graph: ReadonlySet<Node>): boolean {
+    let base = value
+    while (passesOn(base.node)) base = base.node.inputs[0]
+    if (!graph.has(base.node) || !ownsMemory(base.node) || this.targets.has(base)) return false
+    this.targets.set(base, denseView(target.storage, base.dtype, base.shape))
+    return true
+  }
+
+  kernel(
+    kernel: string,
+    op: string,
+    inputs: View[],
+    outputs: View[],
+    ints: number[] = [],
+    inPlace: InPlace[] = [],
+  ): number {
+    return this.builder.emit({ kernel, op, in: inputs, out: outputs, ints, inPlace })
+  }
+
+  copy(from: View, to: View, op: string): number {
+    const [out, input] = mergeDims([to, from])
+    return this.kernel('copy', op, [input], [out])
+  }
+
+  /** A dense copy of a value, made once. */
+  dense(value: Value, op: string): View {
+    const view = this.view(value)
+    if (isDense(view)) return view
+    let copied = this.denseCopies.get(value)
+    if (!copied) {
+      copied = this.builder.allocate(value.dtype, value.shape)
+      this.copy(view, copied, op)
+      this.denseCopies.set(value, copied)
+    }
+    return copied
+  }
+
+  /** Emits a graph with its parameters bound to `params`; returns the views of its results. */
+  graph(
+    graph: Graph,
+    params: readonly View[],
+    targets: readonly (View | null)[] = [],
+    donated: readonly number[] = [],
+  ): View[] {
+    const grouped = groupElementwise(graph)
+    grouped.params.forEach((param, i) => {
+      this.bind(param, params[i])
+    })
+    const order = donationOrder(topologicalOrder(grouped.results), grouped, donated)
+    const members = new Set(order)
+    grouped.results.forEach((result, i) => {
+      const target = targets[i]
+      if (target) this.aim(result, target, members)
+    })
+    // Copies made in a loop body exist in that body alone.
+    const outerCopies = this.denseCopies
+    this.denseCopies = new Map(outerCopies)
+    for (const node of order) this.node(node)
+    this.denseCopies = outerCopies
+    return grouped.results.map((result) => this.view(result))
+  }
+
+  private node(node: Node): void {
+    if (node.op === 'parameter') return
+    const rule = RULES[node.op] as LowerRule<OpName>
+    rule(this, node as Node & { attrs: OpAttrs[OpName] })
+  }
+
+  /** Elementwise ops of one shape as one instruction. */
+  cluster(node: Node, body: Graph): void {
+    const outputs = node.outputs.map((output) => this.result(output))
+    if (sizeOf(node.outputs[0].shape) === 0) return
+    const inputs = node.inputs.map((input) => {
+      const view = this.view(input)
+      return readsFarApart(mergeDims([outputs[0], view])[1]) ? this.dense(input, 'transpose') : view
+    })
+    const code = compileCluster(body, (name) => {
+      const opcode = this.native.opcodes.get(name)
+      if (opcode === undefined) throw new Error(`the native addon has no elementwise operation '${name}'`)
+      return opcode
+    })
+    const merged = mergeDims([...outputs, ...inputs])
+    const outs = merged.slice(0, outputs.length)
+    const ins = merged.slice(outputs.length)
+    const inPlace: InPlace[] = []
+    outs.forEach((out, o) => {
+      ins.forEach((input, i) => {
+        if (dtypeBytes(out.dtype) === dtypeBytes(input.dtype) && coversStorage(out)) inPlace.push({ out: o, in: i })
+      })
+    })
+    this.kernel('elementwise', code.op, ins, outs, code.ints, inPlace)
+  }
+
+  movement(node: Node): View | null {
+    const view = this.view(node.inputs[0])
+    if (isOp(node, 'reshape')) return reshapeView(view, node.attrs.shape)
+    if (isOp(node, 'transpose')) return transposeView(view, node.attrs.permutation)
+    if (isOp(node, 'broadcast_in_dim')) return broadcastView(view, node.attrs)
+    if (isOp(node, 'slice')) return sliceView(view, node.attrs)
+    if (isOp(node, 'reverse')) return reverseView(view, node.attrs.dimensions)
+    return view
+  }
+}
+
+/** Ops whose result is their operand's memory in the same order. */
+const passesOn = (node: Node): boolean => node.op === 'reshape' || node.op === 'stop_gradient'
+
+const VIEWS = new Set<OpName>([
+  'parameter',
+  'constant',
+  'transpose',
+  'broadcast_in_dim',
+  'slice',
+  'reverse',
+  'reshape',
+  'stop_gradient',
+  'optimization_barrier',
+  'while',
+  'scan',
+  'call',
+])
+
+/** True for nodes whose rule takes memory with {@link Lowering.result} for every output. */
+const ownsMemory = (node: Node): boolean => !VIEWS.has(node.op)
