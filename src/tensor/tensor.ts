@@ -44,6 +44,12 @@ export class Tensor {
     return sizeOf(this.value.shape)
   }
 
+  /** A copy of the elements in the dtype's storage form (f16 and bf16 as bits), as files hold them. */
+  async raw(): Promise<TypedArray> {
+    const [buffer] = await realise([this.value])
+    return buffer.array.slice()
+  }
+
   /** A copy of the elements in row-major order; f16 and bf16 come as Float32Array, bool as 0/1 in a Uint8Array, i64 as BigInt64Array. */
   async data(): Promise<DataArray> {
     const [buffer] = await realise([this.value])

@@ -137,7 +137,31 @@ export class MetricSet {
     collect(this.options.metrics, false)
     collect(this.options.weightedMetrics, true)
     this.built = made
+    for (const [i, metric] of made.entries()) this.applySaved(metric.metric, this.outputLosses.length + 1 + i)
     return made
+  }
+
+  private saved: Readonly<Record<string, Tensor>> = {}
+
+  /** State by name, for checkpoints in mid-epoch. */
+  tensors(): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.all.flatMap((metric, i) => metric.states.map((state, j) => [`${i}.${j}`, state.value])),
+    )
+  }
+
+  /** Restores state; metrics that are not made yet take theirs when they are. */
+  restore(saved: Readonly<Record<string, Tensor>>): void {
+    this.saved = saved
+    for (const [i, metric] of this.all.entries()) this.applySaved(metric, i)
+  }
+
+  private applySaved(metric: Metric, index: number): void {
+    for (const [j, state] of metric.states.entries()) {
+      const value = this.saved[`${index}.${j}`]
+      // Outside of any trace: metrics are made while the first step is being traced.
+      if (value) state.cell.settle(value.value)
+    }
   }
 
   update(yTrue: readonly Tensor[], yPred: readonly Tensor[], sampleWeight: Tensor | null): void {

@@ -174,7 +174,8 @@ export class FitLoop {
       examples: this.data.train.examples,
       metrics: trainer.metrics.names,
     }
-    for (const callback of this.callbacks) callback.attach(trainer, plan)
+    await this.buildModel()
+    for (const callback of this.callbacks) callback.attach({ trainer, plan, progress, callbacks: this.callbacks })
     trainer.stopTraining = false
     for (const callback of this.callbacks) await callback.onTrainBegin()
     let logs: Logs = {}
@@ -183,6 +184,15 @@ export class FitLoop {
     }
     for (const callback of this.callbacks) await callback.onTrainEnd(logs)
     return progress.history
+  }
+
+  /** Weights exist before the first callback runs, so that one can restore them. */
+  private async buildModel(): Promise<void> {
+    if (this.trainer.model.built) return
+    for await (const batch of this.data.train.epoch(this.progress.epoch)) {
+      this.trainer.prepare(batch.x)
+      return
+    }
   }
 
   private async runEpoch(): Promise<Logs> {
@@ -209,7 +219,7 @@ export class FitLoop {
     progress.history.add(progress.epoch, logs)
     progress.epoch++
     progress.batch = 0
-    for (const callback of this.callbacks) await callback.onEpochSaved(this.progress)
+    for (const callback of this.callbacks) await callback.onEpochSaved()
     return logs
   }
 

@@ -14,6 +14,16 @@ export interface FitPlan {
   readonly metrics: readonly string[]
 }
 
+/** What one run of `fit` shares with its callbacks. */
+export interface FitSession {
+  readonly trainer: Trainer
+  readonly plan: FitPlan
+  /** Epoch, batch and history; a callback may restore them in `onTrainBegin`. */
+  readonly progress: Progress
+  /** All callbacks of the run, in order. */
+  readonly callbacks: readonly Callback[]
+}
+
 type Maybe = void | Promise<void>
 
 /**
@@ -22,17 +32,23 @@ type Maybe = void | Promise<void>
  */
 export abstract class Callback {
   /** Set by `fit`. */
-  protected trainer!: Trainer
-  protected plan!: FitPlan
+  protected session!: FitSession
   /** Ask for logs at the end of every batch. */
   readonly wantsBatchLogs: boolean = false
 
   /** True for callbacks that deal with a loss that is not finite themselves; otherwise `fit` stops with an error. */
   readonly acceptsNonFiniteLoss: boolean = false
 
-  attach(trainer: Trainer, plan: FitPlan): void {
-    this.trainer = trainer
-    this.plan = plan
+  attach(session: FitSession): void {
+    this.session = session
+  }
+
+  protected get trainer(): Trainer {
+    return this.session.trainer
+  }
+
+  protected get plan(): FitPlan {
+    return this.session.plan
   }
 
   onTrainBegin(): Maybe {}
@@ -47,7 +63,7 @@ export abstract class Callback {
   onLossKnown(_batch: number, _loss: number): Maybe {}
 
   /** After the epoch is part of the progress: where checkpoints are written. */
-  onEpochSaved(_progress: Progress): Maybe {}
+  onEpochSaved(): Maybe {}
 
   /** State for checkpoints; null when there is none. */
   state(): Json {
