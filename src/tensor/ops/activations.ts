@@ -3,10 +3,26 @@ import { asTensor, type TensorLike } from '../core.js'
 import { fail, resolveDim, typeText } from '../dims.js'
 import { cast, toFloat, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { abs, add, erf, expm1, ge, gt, le, like, lt, mul, neg, sub, tanh, trueDivide, where } from './elementwise.js'
+import {
+  abs,
+  add,
+  erf,
+  expm1,
+  ge,
+  gt,
+  le,
+  like,
+  log1p,
+  lt,
+  mul,
+  neg,
+  sub,
+  tanh,
+  trueDivide,
+  where,
+} from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
 import { expMinusAbs, logOnePlusExp, sigmoid } from './math.js'
-import { log1p } from './elementwise.js'
 import { narrow, reshape } from './shape.js'
 
 /** Activation functions with the values and gradients of torch's, at their kinks too. */
@@ -55,8 +71,7 @@ function eluWith(x: Tensor, alpha: TensorLike, scale: TensorLike | null, rate: T
 export const elu = (like_: TensorLike, alpha = 1): Tensor => widened((x) => eluWith(x, alpha, null, null))(like_)
 
 /** x for x > 0, else alpha * (e^(x / alpha) - 1). */
-export const celu = (like_: TensorLike, alpha = 1): Tensor =>
-  widened((x) => eluWith(x, alpha, null, 1 / alpha))(like_)
+export const celu = (like_: TensorLike, alpha = 1): Tensor => widened((x) => eluWith(x, alpha, null, 1 / alpha))(like_)
 
 const SELU_ALPHA = 1.6732632423543772848170429916717
 const SELU_SCALE = 1.0507009873554804934193349852946
@@ -102,7 +117,10 @@ export function gelu(like_: TensorLike, options: { readonly approximate?: 'none'
 export const quickGelu = widened((x) => mul(x, sigmoid(mul(x, like(1.702, x)))))
 
 /** log(1 + e^(beta x)) / beta; the identity where beta * x > threshold. */
-export function softplus(like_: TensorLike, options: { readonly beta?: number; readonly threshold?: number } = {}): Tensor {
+export function softplus(
+  like_: TensorLike,
+  options: { readonly beta?: number; readonly threshold?: number } = {},
+): Tensor {
   const { beta = 1, threshold = 20 } = options
   return widened((x) => {
     const scaled = beta === 1 ? x : mul(x, beta)

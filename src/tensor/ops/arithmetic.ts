@@ -53,7 +53,10 @@ const wrongSide = (mod: Tensor, y: Tensor): Tensor => {
 
 /** Quotient rounded toward minus infinity, as Python's //. No gradient. */
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
-  const [a, b] = align('floorDivide', [stopGradient(cast(x, resultType(x, y))), stopGradient(cast(y, resultType(x, y)))])
+  const [a, b] = align('floorDivide', [
+    stopGradient(cast(x, resultType(x, y))),
+    stopGradient(cast(y, resultType(x, y))),
+  ])
   const mod = fmod(a, b)
   if (!isFloat(a.dtype)) {
     const quotient = record('divide', [a, b], {})

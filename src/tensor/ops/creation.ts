@@ -3,8 +3,8 @@ import { asTensor, record, storageOf, type TensorLike } from '../core.js'
 import { fail, range } from '../dims.js'
 import { cast } from '../promote.js'
 import { Tensor } from '../tensor.js'
-import { add, ge, le, mul, sub, where } from './elementwise.js'
 import { pow } from './arithmetic.js'
+import { add, ge, le, mul, sub, where } from './elementwise.js'
 import { expand, reshape } from './shape.js'
 
 export interface CreateOptions {
@@ -60,7 +60,11 @@ export function arange(start: number, end?: number, step = 1, options: CreateOpt
   const dtype = options.dtype ?? ([from, to, step].every(Number.isInteger) ? 'i32' : 'f32')
   const length = Math.max(0, Math.ceil((to - from) / step))
   if (isFloat(dtype) && !(Number.isInteger(from) && Number.isInteger(step)))
-    return table(range(length).map((i) => from + i * step), [length], dtype)
+    return table(
+      range(length).map((i) => from + i * step),
+      [length],
+      dtype,
+    )
   const count = iota([length], 0, dtype)
   const scaled = step === 1 ? count : mul(count, filled(step, [], dtype))
   return from === 0 ? scaled : add(scaled, filled(from, [], dtype))

@@ -7,6 +7,8 @@ export interface CompositeCall {
   readonly inputs: readonly Tensor[]
   readonly outputs: readonly Tensor[]
   readonly attributes: Readonly<Record<string, AttrValue>>
+  /** Whether the cotangent of each input is wanted. */
+  readonly needs: readonly boolean[]
 }
 
 /** Cotangents of the inputs (null: none) from those of the outputs (null: nothing depends on that output). */
@@ -22,8 +24,13 @@ const wrapped = (values: readonly Value[]): Tensor[] => values.map((value) => ne
  * @see registerCompositeVjp
  */
 export function defineGradient(name: string, gradient: CompositeGradient): void {
-  const rule: CompositeVjpRule = (node, cts) => {
-    const call = { inputs: wrapped(node.inputs), outputs: wrapped(node.outputs), attributes: node.attrs.attributes }
+  const rule: CompositeVjpRule = (node, cts, needs) => {
+    const call = {
+      inputs: wrapped(node.inputs),
+      outputs: wrapped(node.outputs),
+      attributes: node.attrs.attributes,
+      needs,
+    }
     // Inside a trace numbers are constants and nothing is flushed while the graph is being differentiated.
     const results = withTrace(new Trace('body', name, node.inputs), () =>
       gradient(

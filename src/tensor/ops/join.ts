@@ -36,7 +36,10 @@ export function stack(tensors: readonly TensorLike[], dim = 0): Tensor {
   const at = resolveDim('stack', dim, all[0].ndim + 1)
   const odd = all.find((x) => x.ndim !== all[0].ndim || x.shape.some((extent, i) => extent !== all[0].shape[i]))
   if (odd)
-    throw fail('stack', `${typeText(all[0])} and ${typeText(odd)} must have one shape; use cat(tensors, dim) to join unequal ones`)
+    throw fail(
+      'stack',
+      `${typeText(all[0])} and ${typeText(odd)} must have one shape; use cat(tensors, dim) to join unequal ones`,
+    )
   return cat(
     all.map((x) => unsqueeze(x, at)),
     at,
@@ -79,7 +82,10 @@ export function split(like: TensorLike, sizes: number | readonly number[], dim =
   if (typeof sizes !== 'number') {
     const total = sizes.reduce((sum, size) => sum + size, 0)
     if (total !== extent)
-      throw fail('split', `sizes [${sizes.join(', ')}] sum to ${total}, dimension ${at} of ${typeText(x)} has ${extent}`)
+      throw fail(
+        'split',
+        `sizes [${sizes.join(', ')}] sum to ${total}, dimension ${at} of ${typeText(x)} has ${extent}`,
+      )
     return cut(x, at, sizes)
   }
   if (!(sizes > 0)) throw fail('split', `the size of a part must be positive, got ${sizes}`)

@@ -1,6 +1,6 @@
 import { isFloat, isSigned } from '../../ir/index.js'
 import { composite } from '../control.js'
-import { asTensor, type TensorLike } from '../core.js'
+import { asTensor, record, type TensorLike } from '../core.js'
 import { align, cast, resultType, toFloat, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import {
@@ -29,7 +29,6 @@ import {
   where,
 } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
-import { record } from '../core.js'
 
 /** Elementwise functions composed of primitives, accurate over their whole domain, with torch's gradients. */
 

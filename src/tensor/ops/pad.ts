@@ -59,11 +59,13 @@ export function pad(like: TensorLike, padding: readonly number[], options: PadOp
   const { mode = 'constant', value = 0 } = options
   const pairs = padding.length / 2
   if (!Number.isInteger(pairs) || pairs > x.ndim || !padding.every(Number.isInteger))
-    throw fail('pad', `[${padding.join(', ')}] must hold up to ${x.ndim} pairs (before, after) of integers for ${typeText(x)}`)
+    throw fail(
+      'pad',
+      `[${padding.join(', ')}] must hold up to ${x.ndim} pairs (before, after) of integers for ${typeText(x)}`,
+    )
   const low = range(x.ndim).map((dim) => padding[2 * (x.ndim - 1 - dim)] ?? 0)
   const high = range(x.ndim).map((dim) => padding[2 * (x.ndim - 1 - dim) + 1] ?? 0)
-  if (mode === 'constant')
-    return record('pad', [x, cast(value, x.dtype)], { low, high, interior: low.map(() => 0) })
+  if (mode === 'constant') return record('pad', [x, cast(value, x.dtype)], { low, high, interior: low.map(() => 0) })
   const filler = FILLERS[mode]
   if (!filler) throw fail('pad', `unknown mode '${mode}'; use ${['constant', ...Object.keys(FILLERS)].join(', ')}`)
   return range(x.ndim).reduce(

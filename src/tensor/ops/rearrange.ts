@@ -12,7 +12,10 @@ export function repeat(like: TensorLike, ...counts: IntList): Tensor {
   const x = asTensor(like)
   const times = toInts(counts)
   if (times.length < x.ndim || times.some((n) => !Number.isInteger(n) || n < 0)) {
-    throw fail('repeat', `${typeText(x)} needs at least ${x.ndim} counts of 0 or more, got [${times.join(', ')}]; or use tile`)
+    throw fail(
+      'repeat',
+      `${typeText(x)} needs at least ${x.ndim} counts of 0 or more, got [${times.join(', ')}]; or use tile`,
+    )
   }
   const shape = [...times.slice(x.ndim).map(() => 1), ...x.shape]
   // [a, b] becomes [ta, a, tb, b] and then [ta * a, tb * b].
@@ -90,7 +93,8 @@ export function diff(like: TensorLike, options: { readonly n?: number; readonly 
 function slope(x: Tensor, dim: number, spacing: number): Tensor {
   const n = x.shape[dim]
   if (n < 2) throw fail('gradient', `dimension ${dim} of ${typeText(x)} needs at least 2 elements`)
-  const edge = (start: number): Tensor => trueDivide(sub(narrow(x, dim, start + 1, 1), narrow(x, dim, start, 1)), spacing)
+  const edge = (start: number): Tensor =>
+    trueDivide(sub(narrow(x, dim, start + 1, 1), narrow(x, dim, start, 1)), spacing)
   const inner = trueDivide(sub(narrow(x, dim, 2, n - 2), narrow(x, dim, 0, n - 2)), 2 * spacing)
   return cat([edge(0), inner, edge(n - 2)], dim)
 }
@@ -105,7 +109,10 @@ export function gradient(like: TensorLike, options: { readonly dim?: Dims; reado
 export function pixelShuffle(like: TensorLike, factor: number): Tensor {
   const x = asTensor(like)
   if (x.ndim < 3 || x.shape[x.ndim - 3] % (factor * factor) !== 0)
-    throw fail('pixelShuffle', `${typeText(x)} must be [..., channels, height, width] with channels a multiple of ${factor ** 2}`)
+    throw fail(
+      'pixelShuffle',
+      `${typeText(x)} must be [..., channels, height, width] with channels a multiple of ${factor ** 2}`,
+    )
   const lead = x.shape.slice(0, -3)
   const [channels, h, w] = x.shape.slice(-3)
   const c = channels / (factor * factor)
@@ -119,7 +126,10 @@ export function pixelUnshuffle(like: TensorLike, factor: number): Tensor {
   const x = asTensor(like)
   const [c, height, width] = x.shape.slice(-3)
   if (x.ndim < 3 || height % factor !== 0 || width % factor !== 0)
-    throw fail('pixelUnshuffle', `${typeText(x)} must be [..., channels, height, width] with sides that are multiples of ${factor}`)
+    throw fail(
+      'pixelUnshuffle',
+      `${typeText(x)} must be [..., channels, height, width] with sides that are multiples of ${factor}`,
+    )
   const lead = x.shape.slice(0, -3)
   const [h, w] = [height / factor, width / factor]
   const k = lead.length
