@@ -3,6 +3,7 @@
 #pragma once
 #include <type_traits>
 
+#include "copy.h"
 #include "reduce_core.h"
 
 namespace kaimo {
@@ -87,18 +88,21 @@ struct RowJob {
     }
   }
 
-  // `lanes` rows at byte distance `step` at once, for rows whose neighbours lie closer than their own elements.
-  void move_lanes(int k, char* base, int64_t step, int64_t lanes, char* buffer, int64_t pitch) const {
-    const int64_t lane_stride = step / cast[k].stored, stride = row_stride(k) * cast[k].stored, size = cast[k].value;
-    alignas(64) char line[kRowLanes * 8];
-    for (int64_t i = 0; i < n; i++) {
-      char* at = base + i * stride;
+  // `lanes` rows at byte distance `step` at once, for rows whose neighbours lie closer than their own elements. V: an unsigned integer
+  // of the size of a calculation value.
+  template <class V>
+  void move_lanes(int k, char* base, int64_t step, int64_t lanes, char* raw, int64_t pitch_bytes) const {
+    const int64_t lane_stride = step / cast[k].stored, stride = row_stride(k) * cast[k].stored, pitch = pitch_bytes / static_cast<int64_t>(sizeof(V));
+    V* buffer = reinterpret_cast<V*>(raw);
+    alignas(64) V tile[kRowLanes * kRowLanes];
+    for (int64_t i = 0; i < n; i += kRowLanes) {
+      const int64_t count = n - i < kRowLanes ? n - i : kRowLanes;
       if (k < inputs) {
-        cast[k].load(at, lane_stride, line, lanes);
-        for (int64_t l = 0; l < lanes; l++) std::memcpy(buffer + l * pitch + i * size, line + l * size, size == 4 ? 4 : 8);
+        for (int64_t r = 0; r < count; r++) cast[k].load(base + (i + r) * stride, lane_stride, reinterpret_cast<char*>(tile + r * kRowLanes), lanes);
+        transpose_tile(tile, kRowLanes, buffer + i, pitch, count, lanes);
       } else {
-        for (int64_t l = 0; l < lanes; l++) std::memcpy(line + l * size, buffer + l * pitch + i * size, size == 4 ? 4 : 8);
-        cast[k].store(line, at, lane_stride, lanes);
+        transpose_tile(buffer + i, pitch, tile, kRowLanes, lanes, count);
+        for (int64_t r = 0; r < count; r++) cast[k].store(reinterpret_cast<char*>(tile + r * kRowLanes), base + (i + r) * stride, lane_stride, lanes);
       }
     }
   }
@@ -144,8 +148,9 @@ inline Status for_each_row(Pool* pool, const RowJob& job, double element_ns, F f
       const auto move = [&](int k) {
         if (job.in_place(k)) return;
         char* buffer = scratch + k * lanes * pitch;
-        if (lanes > 1) job.move_lanes(k, base[k], step[k], wide, buffer, pitch);
-        else job.move(k, base[k], buffer);
+        if (lanes == 1) job.move(k, base[k], buffer);
+        else if (job.cast[k].value == 4) job.move_lanes<uint32_t>(k, base[k], step[k], wide, buffer, pitch);
+        else job.move_lanes<uint64_t>(k, base[k], step[k], wide, buffer, pitch);
       };
       for (int k = 0; k < job.inputs; k++) move(k);
       for (int64_t l = 0; l < wide; l++) {

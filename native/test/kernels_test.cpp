@@ -1,6 +1,7 @@
 // Native kernels against naive loops on odd shapes. Build with -fsanitize=address,undefined; exits non-zero on a failure.
 #include "copy_test.h"
 #include "indexing_test.h"
+#include "norm_test.h"
 #include "random_test.h"
 #include "reduce_test.h"
 #include "softmax_test.h"
@@ -15,7 +16,7 @@ int main(int argc, char** argv) {
       {"half", test_half}, {"copy", test_copy}, {"fill and iota", test_fill_iota}, {"pad", test_pad},
       {"reduce", test_reduce}, {"reduce order", test_reduce_order}, {"arg reduce", test_arg_reduce},
       {"gather", test_gather}, {"scatter", test_scatter}, {"dynamic slices", test_dynamic_slices},
-      {"threefry", test_threefry}, {"random bits", test_random_bits}, {"softmax", test_softmax},
+      {"threefry", test_threefry}, {"random bits", test_random_bits}, {"softmax", test_softmax}, {"norm", test_norm},
   };
   for (const auto& test : tests) {
     bool wanted = argc == 1;
