@@ -28,6 +28,8 @@ export class Signature {
   private constructor(
     readonly path: string,
     private readonly params: readonly Param[],
+    /** Parameters that positional arguments fill; those after `*rest` are given by name only. */
+    private readonly positional: number,
     /** Name of a `*rest` parameter, which takes further positional arguments. */
     private readonly rest: string | null,
     /** Whether a `**kwargs` parameter takes further keywords. */
@@ -42,25 +44,28 @@ export class Signature {
     const params: Param[] = []
     let rest: string | null = null
     let open = false
+    let before = Number.POSITIVE_INFINITY
     for (const arg of call.args) {
       if (arg.kind === 'keyword') params.push({ name: arg.name, fallback: literal(arg.value) })
       else if (arg.kind === 'positional') params.push({ name: dotted(arg.value), fallback: undefined })
-      else if (arg.kind === 'unpack') rest = dotted(arg.value)
-      else open = true
+      else if (arg.kind === 'unpack') {
+        rest = dotted(arg.value)
+        before = params.length
+      } else open = true
     }
-    return new Signature(dotted(call.callee), params, rest, open, run)
+    return new Signature(dotted(call.callee), params, Math.min(before, params.length), rest, open, run)
   }
 
   /** Binds arguments to parameters as Python does. */
   bind({ positional, keywords }: CallArgs): Args {
     const values = new Map<string, PyValue>()
-    positional.slice(0, this.params.length).forEach((value, i) => {
+    positional.slice(0, this.positional).forEach((value, i) => {
       values.set(this.params[i].name, value)
     })
-    const left = positional.slice(this.params.length)
+    const left = positional.slice(this.positional)
     if (this.rest) values.set(this.rest, left)
     else if (left.length > 0)
-      throw new TypeError(`${this.path} takes ${this.params.length} arguments, got ${positional.length}`)
+      throw new TypeError(`${this.path} takes ${this.positional} arguments, got ${positional.length}`)
     const others = new Map<string, PyValue>()
     for (const [name, value] of keywords) {
       if (values.has(name) && name !== this.rest) throw new TypeError(`${this.path} got '${name}' twice`)
