@@ -1,5 +1,6 @@
 /** Functions in the manner of torch's `F`: pure, on tensors, with options objects. */
 
+export { type AttentionOptions, attentionWeights, scaledDotProductAttention } from './attention.js'
 export {
   type BatchNormOptions,
   type BatchNormStatistics,
@@ -11,6 +12,7 @@ export {
 export * from './conv.js'
 export * from './conv-transpose.js'
 export * from './ctc.js'
+export * from './dropout.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,
@@ -21,6 +23,7 @@ export {
   nllLoss,
 } from './loss-class.js'
 export * from './loss-embedding.js'
+export { type MultiHeadAttention, type MultiHeadAttentionOptions, multiHeadAttention } from './multi-head.js'
 export {
   type GroupNormOptions,
   groupNorm,
@@ -36,5 +39,6 @@ export * from './norm-response.js'
 export * from './pool.js'
 export * from './pool-adaptive.js'
 export type { LossOptions, Reduction } from './reduction.js'
+export * from './rotary.js'
 export * from './spatial.js'
 export * from './unfold.js'
