@@ -72,3 +72,53 @@ export function arraySource<K extends string>(
   }
   return rowSource(length, () => view)
 }
+
+export interface WindowOptions {
+  /** Elements a window. */
+  length: number
+  /** Elements between the starts of windows. Default `length`: every element is predicted once. */
+  stride?: number
+}
+
+/**
+ * Windows of a sequence for next-element prediction, as rows `{ x, y }` of shape [length]: y is x moved on by one.
+ * @throws DataError where the sequence is too short for one window
+ */
+export function windowSource(
+  sequence: HostArray | TypedArray,
+  { length, stride = length }: WindowOptions,
+): Source<ArrayRow<'x' | 'y'>> {
+  const { dtype, shape, data } = hostArray(sequence)
+  for (const [name, value] of Object.entries({ length, stride })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new TypeError(`fromWindows: ${name} should be a positive integer, got ${value}`)
+  }
+  if (shape.length !== 1) throw new DataError(`fromWindows: expected a sequence (one axis), got shape [${shape}]`)
+  if (data.length < length + 1)
+    throw new DataError(
+      `fromWindows: a window of ${length} and its next element need ${length + 1} elements, the sequence has ${data.length}`,
+    )
+  const size = dtypeBytes(dtype)
+  const bytes = bytesOf(data)
+  const piece = (start: number): HostArray => ({
+    dtype,
+    shape: [length],
+    data: new (arrayConstructor(dtype))(data.buffer, data.byteOffset + start * size, length),
+  })
+  const gather = (indices: Uint32Array, shift: number): HostArray => {
+    const result = allocateArray(dtype, indices.length * length)
+    const to = bytesOf(result)
+    indices.forEach((index, i) => {
+      const start = (index * stride + shift) * size
+      to.set(bytes.subarray(start, start + length * size), i * length * size)
+    })
+    return { dtype, shape: [indices.length, length], data: result }
+  }
+  const view: RowView<ArrayRow<'x' | 'y'>> = {
+    length: Math.floor((data.length - 1 - length) / stride) + 1,
+    where: (index) => `window ${index}`,
+    at: (index) => ({ x: piece(index * stride), y: piece(index * stride + 1) }),
+    gather: (indices) => ({ x: gather(indices, 0), y: gather(indices, 1) }),
+  }
+  return rowSource(view.length, () => view)
+}

@@ -2,13 +2,13 @@
 import { type Batched, type CollateOptions, collate, collatePadded, type PadOptions } from './collate.js'
 import {
   type Cursor,
-  checkPosition,
   DataError,
   END,
   type MaybePromise,
   type OpenContext,
   type RowView,
   replayed,
+  resume,
   rowCursor,
   type Source,
 } from './source.js'
@@ -66,15 +66,8 @@ function groupSource<T>(
   const open = (context: OpenContext): Cursor<Batched<T>> => {
     const view = rows(context.epoch)
     if (view !== undefined) return rowCursor(view, context)
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'batch')
-    return groupCursor(
-      source.open({ ...context, position: position?.inner }),
-      size,
-      dropLast,
-      make,
-      position?.index ?? 0,
-    )
+    const { cursor, index } = resume('batch', source, context)
+    return groupCursor(cursor, size, dropLast, make, index)
   }
   return {
     get length() {

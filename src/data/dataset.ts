@@ -1,6 +1,6 @@
 import type { HostArray } from '../formats/host-array.js'
 import type { TypedArray } from '../ir/dtype.js'
-import { type ArrayRow, arraySource } from './arrays.js'
+import { type ArrayRow, arraySource, type WindowOptions, windowSource } from './arrays.js'
 import {
   type BatchOptions,
   type BucketOptions,
@@ -183,6 +183,13 @@ export function fromArrays<K extends string>(
 ): Dataset<ArrayRow<K>> {
   return new Dataset(arraySource(fields))
 }
+
+/**
+ * Windows of a sequence for next-element prediction, as rows `{ x, y }`: y is x moved on by one. What is left at the end,
+ * too short for a window, is not used.
+ */
+export const fromWindows = (sequence: HostArray | TypedArray, options: WindowOptions): Dataset<ArrayRow<'x' | 'y'>> =>
+  new Dataset(windowSource(sequence, options))
 
 /** The items of an array. */
 export const fromItems = <T>(items: readonly T[]): Dataset<T> => new Dataset(itemSource(items))

@@ -1,9 +1,9 @@
 /** Data sets that run anywhere; `index.node.ts` adds those that read files. */
-export type { ArrayRow } from './arrays.js'
+export type { ArrayRow, WindowOptions } from './arrays.js'
 export type { BatchOptions, BucketOptions, PaddedBatchOptions } from './batch.js'
 export type { Batched, CollateOptions, PadOptions, PerField } from './collate.js'
 export type { GeneratorContext, GeneratorFunction, StreamOptions } from './combine.js'
-export { concat, Dataset, fromArrays, fromGenerator, fromItems } from './dataset.js'
+export { concat, Dataset, fromArrays, fromGenerator, fromItems, fromWindows } from './dataset.js'
 export { hostArray, type Nested, type Scalar } from './host.js'
 export { checkDataState, DataIterator, type DataProgress, type DataState, type IterateOptions } from './iterator.js'
 export type { ShuffleOptions } from './shuffle.js'

@@ -1,4 +1,5 @@
 import { isRecord, show } from '../formats/strict-json.js'
+import { Breather } from './schedule.js'
 import { type Cursor, DataError, dataError, END, type MaybePromise, type Position } from './source.js'
 
 /** Where a pass over the data stands. Plain JSON: it goes into checkpoints. */
@@ -40,6 +41,7 @@ export class DataIterator<T> implements AsyncIterableIterator<T> {
   #tail: Promise<unknown> = Promise.resolve()
   #done = false
   #items = 0
+  readonly #breather = new Breather()
   readonly #start: Position | null
 
   constructor(
@@ -82,6 +84,8 @@ export class DataIterator<T> implements AsyncIterableIterator<T> {
   async #next(): Promise<IteratorResult<T, undefined>> {
     if (this.#done || this.#closed !== undefined) return { done: true, value: undefined }
     try {
+      const pause = this.#breather.pause()
+      if (pause !== undefined) await pause
       this.options.signal?.throwIfAborted()
       const pulled = this.cursor.pull()
       const item = pulled instanceof Promise ? await this.#unlessAborted(pulled) : pulled

@@ -1,19 +1,14 @@
+import { later } from './schedule.js'
 import {
   type Cursor,
   chain,
-  checkPosition,
   END,
   type MaybePromise,
   type OpenContext,
   type Position,
+  resume,
   type Source,
 } from './source.js'
-
-/** Runs `task` after pending events, so that reading ahead never holds up the event loop for more than one item. */
-function later(task: () => void): void {
-  if (typeof setImmediate === 'function') setImmediate(task)
-  else setTimeout(task, 0)
-}
 
 /** An item with its place: the consumer's position is that of what it took, not of what was read ahead. */
 interface Ready<T> {
@@ -27,9 +22,8 @@ export function prefetchSource<T>(source: Source<T>, depth: number): Source<T> {
   if (!Number.isSafeInteger(depth) || depth < 1)
     throw new TypeError(`prefetch takes a positive count of items, got ${depth}`)
   const open = (context: OpenContext): Cursor<T> => {
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'prefetch')
-    return new Prefetch(source.open({ ...context, position: position?.inner }), depth, position?.index ?? 0).cursor()
+    const { cursor, index } = resume('prefetch', source, context)
+    return new Prefetch(cursor, depth, index).cursor()
   }
   return {
     get length() {

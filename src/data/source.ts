@@ -90,6 +90,20 @@ export function checkPosition(position: unknown, op: string, length?: number): a
   }
 }
 
+/**
+ * Opens `source` where stage `op`, whose state is its count of items and the state of the stage before it, left off.
+ * @throws DataError where the saved position is of another pipeline
+ */
+export function resume<T>(op: string, source: Source<T>, context: OpenContext): { cursor: Cursor<T>; index: number } {
+  const { position } = context
+  if (position === undefined) return { cursor: source.open(context), index: 0 }
+  checkPosition(position, op)
+  if (position.index > 0 && position.inner === undefined) {
+    throw new DataError(`saved data position: stage "${op}" lacks the position of the stage before it`)
+  }
+  return { cursor: source.open({ ...context, position: position.inner }), index: position.index }
+}
+
 /** Reads the rows of a view in order. */
 export function rowCursor<T>(view: RowView<T>, context: OpenContext): Cursor<T> {
   const { position, signal } = context

@@ -1,6 +1,7 @@
 /** Disjoint parts of a data set. */
 import { Dataset } from './dataset.js'
 import { permutation } from './rng.js'
+import { Breather } from './schedule.js'
 import { reorder } from './shuffle.js'
 import { DataError, type RowView, rowSource } from './source.js'
 
@@ -86,7 +87,9 @@ export async function splitByHash<T, K extends string>(
   const view = rowsOf(dataset, 'splitByHash')
   const partOf = partOfBucket(options)
   const indices = new Map<K, number[]>((Object.keys(options.parts) as K[]).map((name) => [name, []]))
+  const breather = new Breather()
   for (let row = 0; row < view.length; row++) {
+    await breather.pause()
     options.signal?.throwIfAborted()
     const part = partOf[fnv1a32(key(await view.at(row))) % options.buckets]
     if (part !== undefined) indices.get(part)?.push(row)

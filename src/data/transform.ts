@@ -3,12 +3,12 @@ import { randomUnit, randomWords } from './rng.js'
 import {
   type Cursor,
   chain,
-  checkPosition,
   dataError,
   END,
   type MaybePromise,
   type OpenContext,
   type RowView,
+  resume,
   rowCursor,
   type Source,
 } from './source.js'
@@ -61,10 +61,8 @@ export function mapSource<T, U>(source: Source<T>, fn: MapFunction<T, U>, seed: 
   const open = (context: OpenContext): Cursor<U> => {
     const view = rows(context.epoch)
     if (view !== undefined) return rowCursor(view, context)
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'map')
-    const cursor = source.open({ ...context, position: position?.inner })
-    let index = position?.index ?? 0
+    const { cursor, index: start } = resume('map', source, context)
+    let index = start
     return {
       ...cursor,
       pull: () =>
@@ -83,10 +81,8 @@ export function mapSource<T, U>(source: Source<T>, fn: MapFunction<T, U>, seed: 
 
 export function filterSource<T>(source: Source<T>, keep: (item: T) => MaybePromise<boolean>): Source<T> {
   const open = (context: OpenContext): Cursor<T> => {
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'filter')
-    const cursor = source.open({ ...context, position: position?.inner })
-    let index = position?.index ?? 0
+    const { cursor, index: start } = resume('filter', source, context)
+    let index = start
     const pull = (): MaybePromise<T | typeof END> => {
       // A loop while items come synchronously: recursion would overflow where few are kept.
       for (;;) {
@@ -134,10 +130,8 @@ export function takeSource<T>(source: Source<T>, count: number): Source<T> {
   const open = (context: OpenContext): Cursor<T> => {
     const view = rows(context.epoch)
     if (view !== undefined) return rowCursor(view, context)
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'take')
-    const cursor = source.open({ ...context, position: position?.inner })
-    let index = position?.index ?? 0
+    const { cursor, index: start } = resume('take', source, context)
+    let index = start
     return {
       ...cursor,
       pull: () =>
@@ -168,10 +162,8 @@ export function skipSource<T>(source: Source<T>, count: number): Source<T> {
   const open = (context: OpenContext): Cursor<T> => {
     const view = rows(context.epoch)
     if (view !== undefined) return rowCursor(view, context)
-    const { position } = context
-    if (position !== undefined) checkPosition(position, 'skip')
-    const cursor = source.open({ ...context, position: position?.inner })
-    let toSkip = count - Math.min(count, position?.index ?? 0)
+    const { cursor, index } = resume('skip', source, context)
+    let toSkip = Math.max(0, count - index)
     const skip = async (): Promise<T | typeof END> => {
       for (; toSkip > 0; toSkip--) if ((await cursor.pull()) === END) return END
       return cursor.pull()

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { concat, DataError, type Dataset, fromArrays, fromGenerator, fromItems } from '../../../src/data/index.js'
+import {
+  concat,
+  DataError,
+  type Dataset,
+  fromArrays,
+  fromGenerator,
+  fromItems,
+  fromWindows,
+} from '../../../src/data/index.js'
 import type { HostArray } from '../../../src/formats/host-array.js'
 
 const numbers = (count: number) => fromItems(Array.from({ length: count }, (_, i) => i))
@@ -311,4 +319,55 @@ test('arrays give rows that share their memory, and batches that do not', async 
   assert.throws(() => fromArrays({ x, y: [1, 2] }), /field "y" has 2 rows, field "x" has 3/)
   assert.throws(() => fromArrays({ x: 3 }), /field "x": expected an array whose first axis counts rows, got a scalar/)
   assert.throws(() => fromArrays({}), DataError)
+})
+
+test('windows of a sequence predict the next element', async () => {
+  const data = fromWindows(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7), { length: 3 })
+  const [batch, ...rest] = await data.batch(5).toArray()
+  assert.equal(rest.length, 0)
+  assert.deepEqual(batch.x, { dtype: 'i32', shape: [2, 3], data: Int32Array.of(0, 1, 2, 3, 4, 5) })
+  assert.deepEqual(batch.y.data, Int32Array.of(1, 2, 3, 4, 5, 6))
+  const dense = fromWindows(Int32Array.of(0, 1, 2, 3, 4), { length: 3, stride: 1 })
+  const rows = await dense.toArray()
+  assert.deepEqual(
+    rows.map(({ x, y }) => [...x.data, ...y.data].join('')),
+    ['012123', '123234'],
+  )
+  assert.throws(() => fromWindows(Int32Array.of(1, 2), { length: 2 }), /need 3 elements, the sequence has 2/)
+})
+
+test('prefetch reads ahead while the consumer is busy, and no further than it may', async () => {
+  let read = 0
+  const iterator = numbers(100)
+    .map((x) => ++read + x * 0)
+    .prefetch(3)
+    .iterate()
+  await iterator.next()
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(read, 4)
+  await iterator.return()
+})
+
+test('a long loop over items at hand lets timers run', async () => {
+  let ticks = 0
+  const timer = setInterval(() => ticks++, 1)
+  let items = 0
+  await numbers(300_000)
+    .map((x) => x)
+    .filter(() => ++items > 0)
+    .count()
+  clearInterval(timer)
+  assert.equal(items, 300_000)
+  assert.ok(ticks > 0)
+})
+
+test('a state that lacks a part is refused', async () => {
+  const state = { version: 1, epoch: 0, position: { op: 'filter', index: 3 } } as const
+  await assert.rejects(
+    async () =>
+      numbers(9)
+        .filter(() => true)
+        .toArray({ state }),
+    /stage "filter" lacks the position/,
+  )
 })
