@@ -1,0 +1,237 @@
+// convolution (StableHLO): input, kernel [, bias] -> out. Attributes: conv_shape.h. bias: one element a output feature, any stride.
+// f32 runs as an implicit matrix product in the layout of the output (features or positions innermost), 1x1 kernels as a plain one,
+// one channel a group by a direct kernel; every other dtype and layout through an explicit im2col. Padding is a zero that takes part.
+#pragma once
+#include "conv_depthwise.h"
+#include "conv_rows.h"
+
+namespace kaimo {
+namespace {
+
+// Whether dims d of y are one run of stride y_s[2].
+inline bool positions_fold(const int64_t* extent, const int64_t* strides) {
+  return (extent[1] == 1 || strides[1] == strides[2] * extent[2]) && (extent[0] == 1 || strides[0] == strides[2] * extent[2] * extent[1]);
+}
+
+inline bool is_pointwise(const ConvShape& s) {
+  for (int d = 0; d < kSpatial; ++d) {
+    if (s.taps[d] != 1 || s.stride[d] != 1 || s.lo[d] != 0 || s.ldil[d] != 1 || s.out[d] != s.in[d]) return false;
+  }
+  return positions_fold(s.in, s.x_s);
+}
+
+// 1x1: y = W x on the operands as they are.
+inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last, const float* bias, int64_t activation, Workspace& memory) {
+  const float *x = reinterpret_cast<const float*>(s.x), *w = reinterpret_cast<const float*>(s.w);
+  Gemm<float> g;
+  g.k = s.ci;
+  g.c = reinterpret_cast<float*>(s.y);
+  g.epilogue.bias = bias;
+  g.epilogue.act = activation;
+  g.batch.push(s.groups, channels_last ? s.x_group : s.w_group, channels_last ? s.w_group : s.x_group, s.y_group);
+  if (channels_last) {
+    const bool fold = s.x_n == s.x_s[2] * s.positions() && s.y_n == s.y_s[2] * s.positions();
+    g.m = s.positions() * (fold ? s.batch : 1);
+    if (!fold) g.batch.push(s.batch, s.x_n, 0, s.y_n);
+    g.n = s.co;
+    g.a = x;
+    g.a_rs = s.x_s[2];
+    g.a_cs = s.x_c;
+    g.b = w;
+    g.b_rs = s.w_i;
+    g.b_cs = s.w_o;
+    g.ldc = s.y_s[2];
+  } else {
+    g.batch.push(s.batch, 0, s.x_n, s.y_n);
+    g.m = s.co;
+    g.n = s.positions();
+    g.a = w;
+    g.a_rs = s.w_o;
+    g.a_cs = s.w_i;
+    g.b = x;
+    g.b_rs = s.x_c;
+    g.b_cs = s.x_s[2];
+    g.ldc = s.y_c;
+    g.epilogue.bias_rs = 1;
+    g.epilogue.bias_cs = 0;
+  }
+  void* workspace = memory.take<char>(int64_t(gemm_workspace(g)));
+  return memory.ready() ? gemm(pool, g, workspace) : Status::ok;
+}
+
+// A result computed with features innermost, brought into the layout of y.
+inline void copy_result(Pool* pool, const ConvShape& s, const float* dense) {
+  const int64_t features = s.groups * s.co, positions = s.positions();
+  parallel_ranges(pool, s.batch * positions, double(features), [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t n = r / positions, p = r % positions, w = p % s.out[2], h = p / s.out[2] % s.out[1], d = p / s.out[2] / s.out[1];
+      float* y = reinterpret_cast<float*>(s.y) + n * s.y_n + d * s.y_s[0] + h * s.y_s[1] + w * s.y_s[2];
+      for (int64_t c = 0; c < features; ++c) y[c / s.co * s.y_group + c % s.co * s.y_c] = dense[r * features + c];
+    }
+  });
+}
+
+inline Status conv_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+  const bool rows_fold = positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
+  const bool channels_last = (s.y_c == 1 || s.co == 1) && rows_fold;
+  const bool channels_first = s.y_s[2] == 1 && positions_fold(s.out, s.y_s);
+  if (is_depthwise(s) && channels_first) return depthwise_cols(pool, s, bias, activation, memory);
+  if (is_depthwise(s) && s.y_group == 1 && rows_fold) return depthwise_rows(pool, s, bias, activation, memory);
+  if (is_pointwise(s) && (channels_first || channels_last) && (s.groups == 1 || !bias)) {
+    return conv_pointwise(pool, s, !channels_first, bias, activation, memory);
+  }
+  if (channels_first && !(channels_last && s.co > 1)) return conv_cols(pool, s, bias, activation, memory);
+  if (channels_last) return conv_rows(pool, s, bias, activation, memory);
+  ConvShape t = s;
+  float* dense = memory.take<float>(s.batch * s.positions() * s.groups * s.co);
+  t.y = reinterpret_cast<char*>(dense);
+  t.y_c = 1;
+  t.y_group = s.co;
+  t.y_s[2] = s.groups * s.co;
+  t.y_s[1] = t.y_s[2] * s.out[2];
+  t.y_s[0] = t.y_s[1] * s.out[1];
+  t.y_n = t.y_s[0] * s.out[0];
+  const Status status = conv_rows(pool, t, bias, activation, memory);
+  if (memory.ready() && status == Status::ok) copy_result(pool, s, dense);
+  return status;
+}
+
+// ---- every other dtype: rows of im2col as a dense matrix, image by image ----
+
+// rows[position][k], k = (ci, taps), of one image and group whose padded data starts at x.
+inline void gather_rows(Pool* pool, const ConvShape& s, const PaddedInput& p, const char* x, DType dtype, const int64_t* offsets, char* rows) {
+  const int64_t depth = s.depth();
+  with_element_size(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    parallel_ranges(pool, s.positions(), double(depth), [&](int64_t begin, int64_t end, int) {
+      for (int64_t r = begin; r < end; ++r) {
+        const T* src = reinterpret_cast<const T*>(x) + position_base(s, p, r);
+        T* out = reinterpret_cast<T*>(rows) + r * depth;
+        for (int64_t k = 0; k < depth; ++k) out[k] = src[offsets[k]];
+      }
+    });
+    return Status::ok;
+  });
+}
+
+// Copies a dense [d][h][w][co] result into y's strides.
+inline void scatter_result(const ConvShape& s, const Operand& from, char* y) {
+  with_element_size(from.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* src = reinterpret_cast<const T*>(from.data);
+    for (int64_t p = 0; p < s.positions(); ++p) {
+      const int64_t w = p % s.out[2], h = p / s.out[2] % s.out[1], d = p / s.out[2] / s.out[1];
+      T* to = reinterpret_cast<T*>(y) + d * s.y_s[0] + h * s.y_s[1] + w * s.y_s[2];
+      for (int64_t c = 0; c < s.co; ++c) to[c * s.y_c] = *src++;
+    }
+    return Status::ok;
+  });
+}
+
+struct ConvTypes {
+  DType x, w, y, bias;
+};
+
+inline Status multiply_rows(Pool* pool, const ConvShape& s, const ConvTypes& t, const char* rows, const char* weights, char* result,
+                            const char* bias, int64_t activation) {
+  GenericJob job{};
+  job.pool = pool;
+  job.f.m = s.positions();
+  job.f.n = s.co;
+  job.f.k = s.depth();
+  job.f.a = rows;
+  job.f.a_rs = s.depth();
+  job.f.a_cs = 1;
+  job.f.b = weights;
+  job.f.b_rs = 1;
+  job.f.b_cs = s.depth();
+  job.f.ldc = s.co;
+  job.a = t.x;
+  job.b = t.w;
+  job.c = t.y;
+  job.bias_dtype = t.bias;
+  job.out = result;
+  job.bias = bias;
+  job.activation = activation;
+  if (t.y == DType::f64) return run_generic<double>(job);
+  if (is_float(t.y)) return run_generic<float>(job);
+  return t.y == DType::i64 ? run_generic<uint64_t>(job) : run_generic<uint32_t>(job);
+}
+
+inline Status conv_generic(Pool* pool, const ConvShape& s, const ConvTypes& t, const char* bias, int64_t activation, Workspace& memory) {
+  const int64_t size = element_size(t.x), positions = s.positions(), depth = s.depth();
+  PaddedInput p = plan_padded(s, false, 1);
+  const Operand weights = weight_view(s, t.w);
+  char* padded = memory.take<char>(p.elements * size);
+  char* copied = memory.take<char>(element_count(weights) * size);
+  int64_t* offsets = memory.take<int64_t>(depth);
+  char* rows = memory.take<char>(positions * depth * size);
+  char* result = memory.take<char>(positions * s.co * size);
+  if (!memory.ready()) return Status::ok;
+  fill_offsets(s, p, offsets);
+  copy_in_order(pool, weights, kIdentityOrder, copied);
+  for (int64_t n = 0; n < s.batch; ++n) {
+    if (p.in_place) {
+      p.data = s.x + n * p.n_stride * size;
+    } else {
+      with_element_size(t.x, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        fill_padded<T>(pool, s, p, n, 1, reinterpret_cast<T*>(padded));
+        return Status::ok;
+      });
+      p.data = padded;
+    }
+    for (int64_t g = 0; g < s.groups; ++g) {
+      gather_rows(pool, s, p, p.data + g * p.group_stride * size, t.x, offsets, rows);
+      const Status status = multiply_rows(pool, s, t, rows, copied + g * s.co * depth * size, result,
+                                          bias ? bias + g * s.co * element_size(t.bias) : nullptr, activation);
+      if (status != Status::ok) return status;
+      Operand from{result, t.y, 4, {s.out[0], s.out[1], s.out[2], s.co}, {s.out[1] * s.out[2] * s.co, s.out[2] * s.co, s.co, 1}};
+      scatter_result(s, from, s.y + (g * s.y_group + n * s.y_n) * size);
+    }
+  }
+  return Status::ok;
+}
+
+// ---- kernel ----
+
+// y of an empty sum: the bias under the activation, or zeros. Every dtype has all-zero bits for zero.
+inline Status conv_empty_sum(KernelCall& call, const ConvInts& c) {
+  const Operand& out = call.out[0];
+  const int64_t bytes = element_count(out) * element_size(out.dtype);
+  for (int64_t i = 0; i < bytes; ++i) out.data[i] = 0;
+  if (call.n_in < 3) return Status::ok;
+  const int64_t size = element_size(out.dtype), feature = c.output[1];
+  int64_t inner = 1;
+  for (int d = int(feature) + 1; d < out.rank; ++d) inner *= out.dims[d];
+  for (int64_t i = 0; i < element_count(out); ++i) {
+    const int64_t f = i / inner % out.dims[feature];
+    __builtin_memcpy(out.data + i * size, call.in[2].data + f * call.in[2].strides[0] * size, size_t(size));
+  }
+  return c.activation == kActNone ? Status::ok : Status::unsupported;
+}
+
+inline Status convolution(KernelCall& call) {
+  ConvInts c;
+  ConvShape s;
+  if (call.n_in < 2 || call.n_in > 3 || !parse_conv_ints(call, &c)) return Status::unsupported;
+  const Operand &x = call.in[0], &w = call.in[1], &y = call.out[0];
+  if (!make_conv(c, x, w, y, &s) || x.dtype != w.dtype || x.dtype != y.dtype) return Status::unsupported;
+  const Operand* bias = call.n_in == 3 ? &call.in[2] : nullptr;
+  if (bias && (bias->dtype != x.dtype || bias->rank != 1 || bias->dims[0] != s.groups * s.co)) return Status::unsupported;
+  if (c.activation != kActNone && !is_float(x.dtype)) return Status::unsupported;
+  if (element_count(y) == 0) return Status::ok;
+  if (s.depth() == 0) return conv_empty_sum(call, c);
+  return with_workspace(call.pool, [&](Workspace& memory) {
+    char* dense_bias = memory.take<char>(bias ? bias->dims[0] * element_size(bias->dtype) : 0);
+    if (!bias) dense_bias = nullptr;
+    if (dense_bias) copy_in_order(call.pool, *bias, kIdentityOrder, dense_bias);
+    if (x.dtype == DType::f32) return conv_f32(call.pool, s, reinterpret_cast<const float*>(dense_bias), c.activation, memory);
+    return conv_generic(call.pool, s, {x.dtype, w.dtype, y.dtype, x.dtype}, dense_bias, c.activation, memory);
+  });
+}
+
+static const KernelEntry kConvolutionKernels[] = {{"convolution", convolution}};
+
+}  // namespace
+}  // namespace kaimo

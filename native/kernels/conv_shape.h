@@ -1,0 +1,322 @@
+// The geometry of a convolution (StableHLO), its gradients among them, with every layout reduced to strides.
+//   ints = {R, input_batch, input_feature, input_spatial[R], kernel_input_feature, kernel_output_feature, kernel_spatial[R],
+//           output_batch, output_feature, output_spatial[R], strides[R], padding_low[R], padding_high[R], lhs_dilation[R],
+//           rhs_dilation[R], feature_group_count, batch_group_count, activation},  0 <= R <= 3
+// The gradient kernels take the ints of the forward convolution.
+#pragma once
+#include "dot_generic.h"
+
+namespace kaimo {
+namespace {
+
+constexpr int kSpatial = 3;  // fewer spatial dims are padded on the left with extents of 1
+
+// y[group, n, co, p] = sum over taps t and ci of x[group, n, ci, p * stride - lo + t * rdil] w[group, ci, co, t], where x is dilated by
+// ldil and zero outside. Strides in elements; data pointers point at element 0 of each operand.
+struct ConvShape {
+  int64_t groups, batch, ci, co;  // batch, ci, co of one group
+  int64_t in[kSpatial], taps[kSpatial], out[kSpatial];
+  int64_t stride[kSpatial], lo[kSpatial], ldil[kSpatial], rdil[kSpatial];
+  const char *x, *w;
+  char* y;
+  int64_t x_group, x_n, x_c, x_s[kSpatial];
+  int64_t w_group, w_i, w_o, w_s[kSpatial];
+  int64_t y_group, y_n, y_c, y_s[kSpatial];
+
+  int64_t tap_count() const { return taps[0] * taps[1] * taps[2]; }
+  int64_t positions() const { return out[0] * out[1] * out[2]; }
+  int64_t depth() const { return ci * tap_count(); }
+  // Extent of the dilated and padded input that the windows cover.
+  int64_t covered(int d) const { return (out[d] - 1) * stride[d] + (taps[d] - 1) * rdil[d] + 1; }
+};
+
+struct ConvInts {
+  int64_t rank, feature_groups, batch_groups, activation;
+  const int64_t *input, *kernel, *output, *stride, *lo, *hi, *ldil, *rdil;
+};
+
+inline bool valid_dims(const int64_t* dims, int count) {
+  bool seen[kSpatial + 2] = {};
+  for (int i = 0; i < count; ++i) {
+    if (dims[i] < 0 || dims[i] >= count || seen[dims[i]]) return false;
+    seen[dims[i]] = true;
+  }
+  return true;
+}
+
+inline bool parse_conv_ints(const KernelCall& call, ConvInts* c) {
+  if (call.n_ints < 1 || call.ints[0] < 0 || call.ints[0] > kSpatial) return false;
+  const int64_t r = c->rank = call.ints[0];
+  if (call.n_ints != 1 + 3 * (2 + r) + 5 * r + 3) return false;
+  c->input = call.ints + 1;
+  c->kernel = c->input + 2 + r;
+  c->output = c->kernel + 2 + r;
+  c->stride = c->output + 2 + r;
+  c->lo = c->stride + r;
+  c->hi = c->lo + r;
+  c->ldil = c->hi + r;
+  c->rdil = c->ldil + r;
+  c->feature_groups = c->rdil[r];
+  c->batch_groups = c->rdil[r + 1];
+  c->activation = c->rdil[r + 2];
+  const int n = int(r) + 2;
+  return valid_dims(c->input, n) && valid_dims(c->kernel, n) && valid_dims(c->output, n) && c->feature_groups > 0 && c->batch_groups > 0 &&
+         (c->feature_groups == 1 || c->batch_groups == 1) && c->activation >= 0 && c->activation < kActCount;
+}
+
+// Fills dim d of the shape from spatial dim i; false where the output's extent does not follow from the window.
+inline bool conv_spatial(const ConvInts& c, const Operand& x, const Operand& w, const Operand& y, int i, int d, ConvShape* s) {
+  const int64_t xd = c.input[2 + i], wd = c.kernel[2 + i], yd = c.output[2 + i];
+  s->in[d] = x.dims[xd];
+  s->taps[d] = w.dims[wd];
+  s->out[d] = y.dims[yd];
+  s->x_s[d] = x.strides[xd];
+  s->w_s[d] = w.strides[wd];
+  s->y_s[d] = y.strides[yd];
+  s->stride[d] = c.stride[i];
+  s->lo[d] = c.lo[i];
+  s->ldil[d] = c.ldil[i];
+  s->rdil[d] = c.rdil[i];
+  if (c.stride[i] < 1 || c.ldil[i] < 1 || c.rdil[i] < 1) return false;
+  const int64_t dilated = s->in[d] == 0 ? 0 : (s->in[d] - 1) * s->ldil[d] + 1;
+  const int64_t window = s->taps[d] == 0 ? 0 : (s->taps[d] - 1) * s->rdil[d] + 1;
+  const int64_t room = dilated + c.lo[i] + c.hi[i] - window;
+  return s->out[d] == (room < 0 ? 0 : room / s->stride[d] + 1);
+}
+
+// The forward convolution of input x and kernel w to y, whichever of them the kernel call reads or writes.
+inline bool make_conv(const ConvInts& c, const Operand& x, const Operand& w, const Operand& y, ConvShape* s) {
+  const int rank = int(c.rank) + 2;
+  if (x.rank != rank || w.rank != rank || y.rank != rank) return false;
+  for (int d = 0; d < kSpatial; ++d) {
+    s->in[d] = s->taps[d] = s->out[d] = s->stride[d] = s->ldil[d] = s->rdil[d] = 1;
+    s->lo[d] = s->x_s[d] = s->w_s[d] = s->y_s[d] = 0;
+  }
+  for (int i = 0; i < c.rank; ++i) {
+    if (!conv_spatial(c, x, w, y, i, kSpatial - int(c.rank) + i, s)) return false;
+  }
+  const int64_t groups = c.feature_groups * c.batch_groups;
+  s->groups = groups;
+  s->x = x.data;
+  s->w = w.data;
+  s->y = y.data;
+  s->x_n = x.strides[c.input[0]];
+  s->x_c = x.strides[c.input[1]];
+  s->w_i = w.strides[c.kernel[0]];
+  s->w_o = w.strides[c.kernel[1]];
+  s->y_n = y.strides[c.output[0]];
+  s->y_c = y.strides[c.output[1]];
+  s->batch = y.dims[c.output[0]];
+  s->ci = w.dims[c.kernel[0]];
+  const int64_t features = w.dims[c.kernel[1]];
+  if (features % groups || y.dims[c.output[1]] != features) return false;
+  s->co = features / groups;
+  if (x.dims[c.input[1]] != s->ci * c.feature_groups || x.dims[c.input[0]] != s->batch * c.batch_groups) return false;
+  s->x_group = c.batch_groups > 1 ? s->batch * s->x_n : s->ci * s->x_c;
+  s->w_group = s->co * s->w_o;
+  s->y_group = s->co * s->y_c;
+  return true;
+}
+
+// The gradient by the input as a convolution of the gradient by the output: features change roles, taps run backwards, and strides
+// and dilations of the input change places. `dx` takes the place of y. (Dumoulin and Visin, "A guide to convolution arithmetic", 2016.)
+inline ConvShape input_grad_shape(const ConvShape& f, int64_t element_bytes) {
+  ConvShape g = f;
+  g.ci = f.co;
+  g.co = f.ci;
+  g.x = f.y;
+  g.y = const_cast<char*>(f.x);
+  g.x_group = f.y_group;
+  g.x_n = f.y_n;
+  g.x_c = f.y_c;
+  g.y_group = f.x_group;
+  g.y_n = f.x_n;
+  g.y_c = f.x_c;
+  g.w_i = f.w_o;
+  g.w_o = f.w_i;
+  for (int d = 0; d < kSpatial; ++d) {
+    g.in[d] = f.out[d];
+    g.out[d] = f.in[d];
+    g.x_s[d] = f.y_s[d];
+    g.y_s[d] = f.x_s[d];
+    g.stride[d] = f.ldil[d];
+    g.ldil[d] = f.stride[d];
+    g.lo[d] = (f.taps[d] - 1) * f.rdil[d] - f.lo[d];
+    g.w_s[d] = -f.w_s[d];
+    g.w += f.w_s[d] * (f.taps[d] - 1) * element_bytes;
+  }
+  return g;
+}
+
+// The weights as an operand with dims group, co, ci, taps.
+inline Operand weight_view(const ConvShape& s, DType dtype = DType::f32) {
+  Operand w{};
+  w.data = const_cast<char*>(s.w);
+  w.dtype = dtype;
+  w.rank = 3 + kSpatial;
+  w.dims[0] = s.groups;
+  w.dims[1] = s.co;
+  w.dims[2] = s.ci;
+  w.strides[0] = s.w_group;
+  w.strides[1] = s.w_o;
+  w.strides[2] = s.w_i;
+  for (int d = 0; d < kSpatial; ++d) {
+    w.dims[3 + d] = s.taps[d];
+    w.strides[3 + d] = s.w_s[d];
+  }
+  return w;
+}
+
+// Workspace in two passes over the same code: the first measures (ready() is false), the second hands out memory.
+class Workspace {
+ public:
+  template <typename T>
+  T* take(int64_t elements) {
+    char* at = base_ ? base_ + used_ : nullptr;
+    used_ += (sizeof(T) * size_t(elements) + 63) / 64 * 64;
+    return reinterpret_cast<T*>(at);
+  }
+  bool ready() const { return base_ != nullptr; }
+  bool start(Pool* pool) {
+    base_ = static_cast<char*>(shared_scratch(pool, used_ + 64));
+    used_ = 0;
+    return base_ != nullptr;
+  }
+
+ private:
+  char* base_ = nullptr;
+  size_t used_ = 0;
+};
+
+template <typename F>
+inline Status with_workspace(Pool* pool, F f) {
+  Workspace memory;
+  f(memory);
+  return memory.start(pool) ? f(memory) : Status::out_of_memory;
+}
+
+// End of the memory that x may be read from (in place, vectors must not reach beyond it).
+inline const float* input_limit(const ConvShape& s) {
+  int64_t last = 0;
+  const int64_t dims[] = {s.groups, s.batch, s.ci, s.in[0], s.in[1], s.in[2]};
+  const int64_t strides[] = {s.x_group, s.x_n, s.x_c, s.x_s[0], s.x_s[1], s.x_s[2]};
+  for (int d = 0; d < 6; ++d) last += strides[d] > 0 ? (dims[d] - 1) * strides[d] : 0;
+  return reinterpret_cast<const float*>(s.x) + last + 1;
+}
+
+// An input that needs no bounds checks: either the operand itself or a padded, dilated copy. Element (group, n, c, i) of the covered
+// region lies at data + group * group_stride + n * n_stride + c * c_stride + sum of i[d] * s[d].
+struct PaddedInput {
+  const char* data;
+  int64_t group_stride, n_stride, c_stride, s[kSpatial];
+  int64_t elements;  // of a copy
+  bool in_place;
+};
+
+inline bool needs_no_padding(const ConvShape& s) {
+  for (int d = 0; d < kSpatial; ++d) {
+    if (s.lo[d] != 0 || s.ldil[d] != 1 || s.covered(d) > s.in[d]) return false;
+  }
+  return true;
+}
+
+// Where a copy of images [0, batch) would lie: channels last, or channels before the spatial dims; the operand itself where its own
+// innermost stride serves and nothing must be padded.
+inline PaddedInput plan_padded(const ConvShape& s, bool channels_last, int64_t batch) {
+  PaddedInput p{};
+  if (needs_no_padding(s) && (channels_last ? s.x_c == 1 || s.ci == 1 : s.x_s[2] == 1)) {
+    p = {s.x, s.x_group, s.x_n, s.x_c, {s.x_s[0], s.x_s[1], s.x_s[2]}, 0, true};
+    if (channels_last && s.ci == 1) p.c_stride = 1;
+    return p;
+  }
+  const int64_t d = s.covered(0), h = s.covered(1), w = s.covered(2);
+  if (channels_last) {
+    p.c_stride = 1;
+    p.s[2] = s.ci;
+    p.s[1] = w * p.s[2];
+    p.s[0] = h * p.s[1];
+    p.n_stride = d * p.s[0];
+  } else {
+    p.s[2] = 1;
+    p.s[1] = w;
+    p.s[0] = h * w;
+    p.c_stride = d * p.s[0];
+    p.n_stride = s.ci * p.c_stride;
+  }
+  p.group_stride = batch * p.n_stride;
+  p.elements = s.groups * p.group_stride;
+  return p;
+}
+
+// Covered positions j of dim d that hold an element: j = first + i * ldil for i in [begin, end).
+struct Inside {
+  int64_t first, begin, end;
+  Inside(const ConvShape& s, int d) {
+    const int64_t l = s.ldil[d], extent = s.covered(d), lo = s.lo[d];
+    begin = lo >= 0 ? 0 : ceil_div(-lo, l);
+    end = extent - lo <= 0 ? 0 : min64(s.in[d], (extent - 1 - lo) / l + 1);
+    if (end < begin) end = begin;
+    first = lo;
+  }
+};
+
+// One line of the copy: all channels and columns of row h of plane d of image n.
+template <typename T>
+void pad_line(const ConvShape& s, const PaddedInput& p, const Inside& wi, const T* src, T* dst, bool row_inside) {
+  const int64_t width = s.covered(2), l = s.ldil[2];
+  const auto zero_row = [&](T* row, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) row[i] = T(0);
+  };
+  if (p.c_stride == 1) {
+    if (!row_inside || l > 1) {
+      zero_row(dst, width * s.ci);
+    } else {
+      zero_row(dst, (wi.first + wi.begin) * s.ci);
+      zero_row(dst + (wi.first + wi.end) * s.ci, (width - wi.first - wi.end) * s.ci);
+    }
+    if (!row_inside) return;
+    if (s.x_c == 1) {
+      for (int64_t i = wi.begin; i < wi.end; ++i) {
+        __builtin_memcpy(dst + (wi.first + i * l) * s.ci, src + i * s.x_s[2], sizeof(T) * size_t(s.ci));
+      }
+    } else {
+      for (int64_t c0 = 0; c0 < s.ci; c0 += 16) {
+        const int64_t c1 = min64(c0 + 16, s.ci);
+        for (int64_t i = wi.begin; i < wi.end; ++i) {
+          T* out = dst + (wi.first + i * l) * s.ci;
+          for (int64_t c = c0; c < c1; ++c) out[c] = src[i * s.x_s[2] + c * s.x_c];
+        }
+      }
+    }
+    return;
+  }
+  for (int64_t c = 0; c < s.ci; ++c) {
+    T* row = dst + c * p.c_stride;
+    zero_row(row, width);
+    if (!row_inside) continue;
+    const T* in = src + c * s.x_c;
+    for (int64_t i = wi.begin; i < wi.end; ++i) row[wi.first + i * l] = in[i * s.x_s[2]];
+  }
+}
+
+// Fills a planned copy with images [n0, n0 + batch).
+template <typename T>
+void fill_padded(Pool* pool, const ConvShape& s, const PaddedInput& p, int64_t n0, int64_t batch, T* memory) {
+  const Inside di(s, 0), hi(s, 1), wi(s, 2);
+  const int64_t depth = s.covered(0), height = s.covered(1), lines = s.groups * batch * depth * height;
+  parallel_ranges(pool, lines, double(s.covered(2) * s.ci) * 0.4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t line = begin; line < end; ++line) {
+      const int64_t h = line % height, d = line / height % depth, n = line / height / depth % batch, g = line / height / depth / batch;
+      const int64_t ih = h - hi.first, id = d - di.first;
+      const bool inside = wi.begin < wi.end && ih >= hi.begin * s.ldil[1] && ih < hi.end * s.ldil[1] && ih % s.ldil[1] == 0 && id >= di.begin * s.ldil[0] &&
+                          id < di.end * s.ldil[0] && id % s.ldil[0] == 0;
+      const T* src = reinterpret_cast<const T*>(s.x) + g * s.x_group + (n0 + n) * s.x_n;
+      if (inside) src += id / s.ldil[0] * s.x_s[0] + ih / s.ldil[1] * s.x_s[1];
+      T* dst = memory + g * p.group_stride + n * p.n_stride + d * p.s[0] + h * p.s[1];
+      pad_line(s, p, wi, src, dst, inside);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace kaimo
