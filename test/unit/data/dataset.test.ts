@@ -352,12 +352,12 @@ test('a long loop over items at hand lets timers run', async () => {
   let ticks = 0
   const timer = setInterval(() => ticks++, 1)
   let items = 0
-  await numbers(300_000)
+  await numbers(40_000)
     .map((x) => x)
     .filter(() => ++items > 0)
     .count()
   clearInterval(timer)
-  assert.equal(items, 300_000)
+  assert.equal(items, 40_000)
   assert.ok(ticks > 0)
 })
 
