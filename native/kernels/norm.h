@@ -122,7 +122,7 @@ inline Status norm_backward_typed(KernelCall& call, const NormArgs& args, RowJob
   // Rows of a group run in order on one thread.
   int no_memory = 0;
   const double group_ns = static_cast<double>(group) * (20 + 1.5 * static_cast<double>(n));
-  parallel_ranges(call.pool, n == 0 ? 0 : groups, group_ns, [&](int64_t begin, int64_t end, int worker) {
+  parallel_ranges(call.pool, n == 0 || job.rows == 0 ? 0 : groups, group_ns, [&](int64_t begin, int64_t end, int worker) {
     char* buffer = static_cast<char*>(worker_scratch(call.pool, worker, static_cast<size_t>(3 * padded) * sizeof(A)));
     if (buffer == nullptr) return __atomic_store_n(&no_memory, 1, __ATOMIC_RELAXED);
     Walk<kMaxRowOperands> at = job.outer;
