@@ -11,9 +11,10 @@ import {
   type TypedArray,
   toBf16,
   toF16,
+  topologicalOrder,
   type Value,
 } from '../ir/index.js'
-import { currentTrace, leafValue, submitSync, wrapArray } from '../runtime/index.js'
+import { currentTrace, isRealised, leafValue, submitSync, wrapArray } from '../runtime/index.js'
 import { Parameter } from './parameter.js'
 import { type NestedArray, Tensor } from './tensor.js'
 
@@ -29,15 +30,18 @@ export type TensorLike =
   | NestedArray<boolean>
   | NestedArray<bigint>
 
-// Pending nodes a program may record before they are flushed by themselves, so that `total = total.add(loss)` never grows.
+// Pending nodes that one value may need before they are flushed by themselves, so that `total = total.add(loss)` never grows.
 const PENDING_BUDGET = 20_000
-let flushedAt = 0
+let checkedAt = 0
 
-/** Wraps a value; flushes a pending graph that has grown past its budget. */
+/**
+ * Wraps a value; flushes a pending graph that has grown past its budget. What is pending is counted once in a while only: a flush
+ * lets go of inputs that a later `grad` would need, so smaller graphs are left alone however many of them there are.
+ */
 export function wrap(value: Value): Tensor {
-  if (value.node.id - flushedAt > PENDING_BUDGET && !currentTrace()) {
-    flushedAt = value.node.id
-    submitSync([value])
+  if (value.node.id - checkedAt > PENDING_BUDGET && !currentTrace()) {
+    checkedAt = value.node.id
+    if (topologicalOrder([value], isRealised).length > PENDING_BUDGET) submitSync([value])
   }
   return new Tensor(value)
 }

@@ -13,6 +13,7 @@ export * from './conv.js'
 export * from './conv-transpose.js'
 export * from './ctc.js'
 export * from './dropout.js'
+export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,
@@ -23,6 +24,7 @@ export {
   nllLoss,
 } from './loss-class.js'
 export * from './loss-embedding.js'
+export { type LstmLayerOptions, type LstmStates, type LstmWeights, lstmLayer } from './lstm.js'
 export { type MultiHeadAttention, type MultiHeadAttentionOptions, multiHeadAttention } from './multi-head.js'
 export {
   type GroupNormOptions,
@@ -38,7 +40,9 @@ export {
 export * from './norm-response.js'
 export * from './pool.js'
 export * from './pool-adaptive.js'
+export { type LayerOptions, lengthMask, type RecurrentWeights, recur } from './recurrent.js'
 export type { LossOptions, Reduction } from './reduction.js'
+export * from './rnn.js'
 export * from './rotary.js'
 export * from './spatial.js'
 export * from './unfold.js'
