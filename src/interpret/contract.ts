@@ -30,42 +30,48 @@ function fromAccumulator(acc: Accumulator, dtype: DType): HostArray {
   return roundToStorage(out, dtype)
 }
 
-interface MatMul {
+/** Operands in the accumulator's type, so that the inner loops see one kind of array each. */
+function widen(data: HostArray, dtype: DType): Accumulator {
+  if (data instanceof BigInt64Array) return data
+  return isFloat(dtype) ? Float64Array.from(data) : Int32Array.from(data, (x) => x | 0)
+}
+
+interface Matrix {
+  readonly data: Accumulator
+  readonly offset: number
+  readonly step: number
+}
+
+interface Size {
   readonly rows: number
   readonly cols: number
   readonly depth: number
 }
 
-/** acc[row, :] += a[aRows[row] + k] * b[bOffset + k * cols + :], for every row and k. */
-function accumulate(
-  acc: Accumulator,
-  accOffset: number,
-  accStep: number,
-  a: HostArray,
-  aRows: Int32Array,
-  b: HostArray,
-  bOffset: number,
-  bStep: number,
-  { rows, cols, depth }: MatMul,
-): void {
+// acc[at + n] += x * y[from + n]
+function addFloats(acc: Float64Array, at: number, x: number, y: Float64Array, from: number, cols: number): void {
+  for (let n = 0; n < cols; n++) acc[at + n] += x * y[from + n]
+}
+
+function addInts(acc: Int32Array, at: number, x: number, y: Int32Array, from: number, cols: number): void {
+  for (let n = 0; n < cols; n++) acc[at + n] += Math.imul(x, y[from + n])
+}
+
+function addBigs(acc: BigInt64Array, at: number, x: bigint, y: BigInt64Array, from: number, cols: number): void {
+  for (let n = 0; n < cols; n++) acc[at + n] += x * y[from + n]
+}
+
+/** out[row, :] += a[aRows[row] + k] * b[k, :], for every row and k. */
+function accumulate(out: Matrix, a: Accumulator, aRows: Int32Array, b: Matrix, { rows, cols, depth }: Size): void {
+  const acc = out.data
   for (let row = 0; row < rows; row++) {
-    const out = accOffset + row * accStep
+    const at = out.offset + row * out.step
     for (let k = 0; k < depth; k++) {
-      const at = bOffset + k * bStep
-      const left = a[aRows[row] + k]
-      if (acc instanceof Float64Array) {
-        const x = left as number
-        const y = b as NumberArray
-        for (let n = 0; n < cols; n++) acc[out + n] += x * y[at + n]
-      } else if (acc instanceof Int32Array) {
-        const x = left as number
-        const y = b as NumberArray
-        for (let n = 0; n < cols; n++) acc[out + n] += Math.imul(x, y[at + n])
-      } else {
-        const x = left as bigint
-        const y = b as BigInt64Array
-        for (let n = 0; n < cols; n++) acc[out + n] += x * y[at + n]
-      }
+      const from = b.offset + k * b.step
+      const x = a[aRows[row] + k]
+      if (acc instanceof Float64Array) addFloats(acc, at, x as number, b.data as Float64Array, from, cols)
+      else if (acc instanceof Int32Array) addInts(acc, at, x as number, b.data as Int32Array, from, cols)
+      else addBigs(acc, at, x as bigint, b.data as BigInt64Array, from, cols)
     }
   }
 }
@@ -74,8 +80,8 @@ export function evaluateDot(xs: readonly HostArray[], inputs: readonly ShapeDTyp
   const [lhs, rhs] = inputs
   const lhsFree = freeDims(lhs.shape.length, attrs.lhs_batch, attrs.lhs_contract)
   const rhsFree = freeDims(rhs.shape.length, attrs.rhs_batch, attrs.rhs_contract)
-  const a = evaluateTranspose(xs[0], lhs, [...attrs.lhs_batch, ...lhsFree, ...attrs.lhs_contract])
-  const b = evaluateTranspose(xs[1], rhs, [...attrs.rhs_batch, ...attrs.rhs_contract, ...rhsFree])
+  const a = widen(evaluateTranspose(xs[0], lhs, [...attrs.lhs_batch, ...lhsFree, ...attrs.lhs_contract]), lhs.dtype)
+  const b = widen(evaluateTranspose(xs[1], rhs, [...attrs.rhs_batch, ...attrs.rhs_contract, ...rhsFree]), rhs.dtype)
   const extent = (shape: readonly number[], dims: readonly number[]): number => sizeOf(dims.map((dim) => shape[dim]))
   const batches = extent(lhs.shape, attrs.lhs_batch)
   const size = {
@@ -88,7 +94,13 @@ export function evaluateDot(xs: readonly HostArray[], inputs: readonly ShapeDTyp
   const aRows = new Int32Array(rows)
   for (let batch = 0; batch < batches; batch++) {
     for (let row = 0; row < rows; row++) aRows[row] = (batch * rows + row) * depth
-    accumulate(acc, batch * rows * cols, cols, a, aRows, b, batch * depth * cols, cols, size)
+    accumulate(
+      { data: acc, offset: batch * rows * cols, step: cols },
+      a,
+      aRows,
+      { data: b, offset: batch * depth * cols, step: cols },
+      size,
+    )
   }
   return fromAccumulator(acc, lhs.dtype)
 }
@@ -119,14 +131,17 @@ export function evaluateConvolution(
   const nhwc = { dtype, shape: toNhwc.map((dim) => input.shape[dim]) }
   const padding = [[0, 0] as const, ...attrs.padding, [0, 0] as const]
   const pads = padAttrs(padding, [1, ...attrs.lhs_dilation, 1])
-  const x = evaluatePad(evaluateTranspose(xs[0], input, toNhwc), zeroOf(dtype), nhwc, pads)
+  const x = widen(evaluatePad(evaluateTranspose(xs[0], input, toNhwc), zeroOf(dtype), nhwc, pads), dtype)
   const xShape = nhwc.shape.map((n, i) => dilated(n, pads.interior[i] + 1) + pads.low[i] + pads.high[i])
   const xStrides = stridesOf(xShape)
-  const w = evaluateTranspose(xs[1], kernel, [
-    ...attrs.kernel_spatial,
-    attrs.kernel_input_feature,
-    attrs.kernel_output_feature,
-  ])
+  const w = widen(
+    evaluateTranspose(xs[1], kernel, [
+      ...attrs.kernel_spatial,
+      attrs.kernel_input_feature,
+      attrs.kernel_output_feature,
+    ]),
+    dtype,
+  )
   const taps = attrs.kernel_spatial.map((dim) => kernel.shape[dim])
   const depth = kernel.shape[attrs.kernel_input_feature]
   const filters = kernel.shape[attrs.kernel_output_feature]
@@ -150,7 +165,13 @@ export function evaluateConvolution(
     const base = attrs.batch_group_count > 1 ? group * batch * xStrides[0] : group * depth
     tapOffsets.forEach((offset, tap) => {
       for (let row = 0; row < size.rows; row++) aRows[row] = base + rows[row] + offset
-      accumulate(acc, group * size.cols, filters, x, aRows, w, tap * depth * filters + group * size.cols, filters, size)
+      accumulate(
+        { data: acc, offset: group * size.cols, step: filters },
+        x,
+        aRows,
+        { data: w, offset: tap * depth * filters + group * size.cols, step: filters },
+        size,
+      )
     })
   }
   const nhwcOut = fromAccumulator(acc, dtype)

@@ -1,8 +1,8 @@
 import {
   allocateArray,
   type Graph,
+  isOp,
   type Node,
-  type OpAttrs,
   type OpName,
   sizeOf,
   type TypedArray,
@@ -153,6 +153,8 @@ interface Plan {
   readonly slots: number
   readonly steps: readonly Step[]
   readonly results: readonly number[]
+  /** Memory that belongs to the graph. */
+  readonly constants: readonly ArrayBufferLike[]
 }
 
 const plans = new WeakMap<Graph, Plan>()
@@ -178,7 +180,8 @@ function planOf(graph: Graph): Plan {
     const rule = RULES[node.op] as unknown as Rule<OpName>
     return { node, run: rule, inputs: node.inputs.map(slot), outputs: node.outputs.map(slot), dead }
   })
-  const plan = { slots: slotOf.size, steps, results: graph.results.map(slot) }
+  const constants = nodes.flatMap((node) => (isOp(node, 'constant') ? [node.attrs.data.buffer] : []))
+  const plan = { slots: slotOf.size, steps, results: graph.results.map(slot), constants }
   plans.set(graph, plan)
   return plan
 }
@@ -215,10 +218,9 @@ export function evaluateGraph(graph: Graph, inputs: readonly TypedArray[]): Type
       )
     return decode(inputs[i], dtype)
   })
-  const taken = new Set<ArrayBufferLike>(inputs.map((input) => input.buffer))
-  for (const node of topologicalOrder(graph.results))
-    if (node.op === 'constant') taken.add((node.attrs as OpAttrs['constant']).data.buffer)
-  return runPlan(planOf(graph), params).map((value, i) => {
+  const plan = planOf(graph)
+  const taken = new Set<ArrayBufferLike>([...plan.constants, ...inputs.map((input) => input.buffer)])
+  return runPlan(plan, params).map((value, i) => {
     const { dtype, shape } = graph.results[i]
     const result = encode(value, dtype)
     // Reshapes and the like share memory inside a run; results never do, neither with inputs nor with each other.

@@ -1,14 +1,22 @@
 import { evaluateGraph } from '../../interpret/index.js'
 import { type Graph, sameShape, shapeText } from '../../ir/index.js'
+import { runPasses, standardPasses } from '../../passes/index.js'
 import type { Backend, Executable, ExecutableReport, Run, RunOptions } from '../../runtime/backend.js'
 import { allocateBuffer, type Buffer, wrapArray } from '../../runtime/buffer.js'
 
-const REPORT: ExecutableReport = { kernels: {}, byBody: {}, arenaBytes: 0 }
-
 class InterpreterExecutable implements Executable {
-  readonly report = REPORT
+  readonly report: ExecutableReport
+  private readonly graph: Graph
 
-  constructor(private readonly graph: Graph) {}
+  constructor(traced: Graph) {
+    const byBody: Record<string, number> = {}
+    const count = (name: string): boolean => {
+      byBody[name] = (byBody[name] ?? 0) + 1
+      return false
+    }
+    this.graph = runPasses(traced, standardPasses(count))
+    this.report = { kernels: {}, byBody, arenaBytes: 0 }
+  }
 
   /** Runs at once. A failure comes as a rejected `done`, as from a backend that works in the background. */
   run(inputs: readonly Buffer[], options: RunOptions = {}): Run {
