@@ -1,3 +1,4 @@
+import { createCpuBackend } from './backends/cpu/index.js'
 import { createInterpreterBackend } from './backends/interpreter/index.js'
 import { preferBackends, registerBackend } from './runtime/index.js'
 
@@ -14,8 +15,9 @@ function onFallback(name: string, reason: string): void {
   )
 }
 
+registerBackend('cpu', createCpuBackend)
 registerBackend('interpreter', createInterpreterBackend)
-preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['interpreter'], onFallback)
+preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['cpu', 'interpreter'], onFallback)
 
 /** The package's entry in Node. */
 export * from './index.js'

@@ -19,6 +19,8 @@ export type Origin = 'torch' | 'keras'
 
 type Options = ReturnType<typeof camelOptions>
 interface Driven {
+  /** In the order in which {@link step} takes their gradients. */
+  readonly parameters: readonly Parameter[]
   step(grads: readonly Tensor[]): void
   slots(param: Parameter): Readonly<Record<string, Parameter>>
 }
@@ -90,10 +92,11 @@ export async function compareTrajectory(
     record.params.map((name) => [name, new Parameter(file.tensor(`${record.set}/init/${name}`), { name })]),
   )
   const optimizer = BUILD[origin](record, params)
+  const ordered = [...params.values()]
   const step = jit(
     (grads: Tensor[]) => {
-      optimizer.step(grads)
-      return [...params.values()].map((param) => param.value)
+      optimizer.step(optimizer.parameters.map((param) => grads[ordered.indexOf(param)]))
+      return ordered.map((param) => param.value)
     },
     { name: `${origin}/${record.id}` },
   )

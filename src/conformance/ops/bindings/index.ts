@@ -1,12 +1,14 @@
 import type { DType } from '../../../ir/index.js'
 import type { BindingTable } from '../signature.js'
 import { DTypeValue, type PyValue } from '../values.js'
+import { ATTENTION } from './attention.js'
 import { BINARY } from './binary.js'
 import { CREATE } from './create.js'
 import { INDEX } from './index-ops.js'
 import { LINALG } from './linalg.js'
 import { LOSS } from './loss.js'
 import { NORM } from './norm.js'
+import { RECURRENT } from './recurrent.js'
 import { REDUCE } from './reduce.js'
 import { SHAPE } from './shape.js'
 import { SORT } from './sort.js'
@@ -15,7 +17,9 @@ import { UNARY } from './unary.js'
 
 /** Every function by dotted name; methods that are no functions stand under `Tensor.`. */
 export const FUNCTIONS: BindingTable = new Map(
-  [UNARY, BINARY, CREATE, SHAPE, INDEX, REDUCE, SORT, LINALG, SPATIAL, NORM, LOSS].flatMap((table) => [...table]),
+  [UNARY, BINARY, CREATE, SHAPE, INDEX, REDUCE, SORT, LINALG, SPATIAL, NORM, LOSS, ATTENTION, RECURRENT].flatMap(
+    (table) => [...table],
+  ),
 )
 
 const DTYPE_NAMES: Readonly<Record<string, DType>> = {
