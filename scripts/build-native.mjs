@@ -1,4 +1,5 @@
-// Builds build/kaimo.node by calling the C++ compiler directly: `node scripts/build-native.mjs [--sanitize address,undefined|thread] [--force] [--verbose]`.
+// Builds build/kaimo.node by calling the C++ compiler directly: `node scripts/build-native.mjs [--sanitize address,undefined|thread]
+// [--isa avx2,sse41] [--force] [--verbose]`; --isa limits the instruction sets, for a faster build while developing.
 // CXX names the compiler. Without one it says so and succeeds: the TypeScript interpreter takes over.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -24,12 +25,13 @@ const ISA_FLAGS = {
 const KERNEL_FLAGS = ['-O3', '-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti']
 
 function parseArguments(argv) {
-  const options = { sanitize: '', force: false, verbose: false }
+  const options = { sanitize: '', isas: [], force: false, verbose: false }
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--sanitize') options.sanitize = argv[++i] ?? ''
+    else if (argv[i] === '--isa') options.isas = (argv[++i] ?? '').split(',')
     else if (argv[i] === '--force') options.force = true
     else if (argv[i] === '--verbose') options.verbose = true
-    else throw new Error(`unknown argument '${argv[i]}'; expected --sanitize LIST, --force or --verbose`)
+    else throw new Error(`unknown argument '${argv[i]}'; expected --sanitize LIST, --isa LIST, --force or --verbose`)
   }
   return options
 }
@@ -51,8 +53,9 @@ function sourcesIn(folder) {
 }
 
 /** Translation units as { source, flags }. */
-function translationUnits(sanitize) {
-  const isas = ISA_FLAGS[process.arch]
+function translationUnits({ sanitize, isas: wanted }) {
+  const isas = Object.entries(ISA_FLAGS[process.arch]).filter(([name]) => wanted.length === 0 || wanted.includes(name.slice('isa_'.length)))
+  if (isas.length === 0) throw new Error(`--isa ${wanted.join()}: expected some of ${Object.keys(ISA_FLAGS[process.arch]).join()} without 'isa_'`)
   const common = ['-std=c++17', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-g1']
   if (sanitize) common.push(`-fsanitize=${sanitize}`, '-fno-omit-frame-pointer', '-fno-sanitize-recover=undefined')
   const headers = ['-I', require('node-api-headers').include_dir]
@@ -60,8 +63,8 @@ function translationUnits(sanitize) {
   // Under a sanitizer the kernels are optimised less: the build takes a fraction of the time.
   const kernelFlags = sanitize ? KERNEL_FLAGS.map((flag) => (flag === '-O3' ? '-O1' : flag)) : KERNEL_FLAGS
   return [
-    ...Object.entries(isas).map(([name, flags]) => ({ source: `native/kernels/${name}.cpp`, flags: [...common, ...kernelFlags, ...flags] })),
-    ...host.map((source) => ({ source, flags: [...common, '-O2', '-pthread', ...headers] })),
+    ...isas.map(([name, flags]) => ({ source: `native/kernels/${name}.cpp`, flags: [...common, ...kernelFlags, ...flags] })),
+    ...host.map((source) => ({ source, flags: [...common, '-O2', '-pthread', ...headers, ...isas.map(([name]) => `-DKAIMO_${name.toUpperCase()}`)] })),
   ]
 }
 
@@ -90,13 +93,42 @@ async function inParallel(jobs) {
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
 }
 
-/** Hash of all that the result depends on. */
-function fingerprint(compiler, units, sanitize) {
+/** A source and every project header that it includes, sorted. */
+function includeClosure(source) {
+  const seen = new Set()
+  const visit = (file) => {
+    if (seen.has(file) || !existsSync(join(root, file))) return
+    seen.add(file)
+    for (const [, name] of readFileSync(join(root, file), 'utf8').matchAll(/^\s*#include "([^"]+)"/gm)) visit(join(dirname(file), name))
+  }
+  visit(source)
+  return [...seen].sort()
+}
+
+/** Hash of all that an object file depends on. */
+function fingerprint(compiler, { source, flags }) {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([compiler, process.arch, process.platform, units, linkFlags(sanitize)]))
-  for (const file of ['kernels', 'runtime', 'addon'].flatMap(sourcesIn)) hash.update(file).update(readFileSync(join(root, file)))
+  hash.update(JSON.stringify([compiler, process.arch, process.platform, flags]))
+  for (const file of includeClosure(source)) hash.update(file).update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
+
+const readStamp = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+
+async function compileUnits(compiler, units, folder, options) {
+  const jobs = units.map((unit) => async () => {
+    const object = objectOf(folder, unit)
+    const print = fingerprint(compiler, unit)
+    if (!options.force && existsSync(object) && readStamp(`${object}.stamp`) === print) return
+    const output = await runCommand(compiler.command, [...unit.flags, '-c', '-o', `${object}.tmp`, unit.source])
+    if (options.verbose && output) console.log(output)
+    renameSync(`${object}.tmp`, object)
+    writeFileSync(`${object}.stamp`, print)
+  })
+  await inParallel(jobs)
+}
+
+const objectOf = (folder, { source }) => join(folder, `${basename(source, '.cpp')}.o`)
 
 async function build(options) {
   if (!ISA_FLAGS[process.arch] || process.platform === 'win32') {
@@ -109,23 +141,17 @@ async function build(options) {
     console.warn(`kaimo: ${wanted}; install one and run "npm run build:native". Until then the slower TypeScript interpreter is used.`)
     return
   }
-  const units = translationUnits(options.sanitize)
+  const units = translationUnits(options)
   const folder = join(root, 'build', options.sanitize ? `sanitize-${options.sanitize.replace(',', '-')}` : 'native')
   const target = options.sanitize ? join(folder, 'kaimo.node') : join(root, 'build', 'kaimo.node')
   const stamp = join(folder, 'fingerprint')
-  const print = fingerprint(compiler, units, options.sanitize)
-  if (!options.force && existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return
+  const print = [...units.map((unit) => fingerprint(compiler, unit)), ...linkFlags(options.sanitize)].join('\n')
+  if (!options.force && existsSync(target) && readStamp(stamp) === print) return
   mkdirSync(folder, { recursive: true })
   const started = Date.now()
-  const objects = units.map(({ source }) => join(folder, `${basename(source, '.cpp')}.o`))
-  await inParallel(
-    units.map(({ source, flags }, i) => async () => {
-      const output = await runCommand(compiler.command, [...flags, '-c', '-o', objects[i], source])
-      if (options.verbose && output) console.log(output)
-    }),
-  )
+  await compileUnits(compiler, units, folder, options)
   // Linked beside and renamed, so that a process that has the old addon loaded keeps it.
-  await runCommand(compiler.command, ['-o', `${target}.tmp`, ...linkFlags(options.sanitize), ...objects])
+  await runCommand(compiler.command, ['-o', `${target}.tmp`, ...linkFlags(options.sanitize), ...units.map((unit) => objectOf(folder, unit))])
   renameSync(`${target}.tmp`, target)
   writeFileSync(stamp, print)
   console.log(`kaimo: built ${target.slice(root.length + 1)} with ${compiler.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`)

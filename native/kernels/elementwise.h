@@ -12,8 +12,8 @@
 namespace kaimo {
 namespace {
 
-constexpr int kMaxClusterOperands = 48;
-constexpr int kMaxClusterRegisters = 128;
+constexpr int kMaxClusterOperands = 96;
+constexpr int kMaxClusterRegisters = 160;
 
 struct ClusterCode {
   const int64_t* code;

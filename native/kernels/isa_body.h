@@ -3,10 +3,16 @@
 #pragma once
 #include "../runtime/isa.h"
 #include "arg_reduce.h"
+#include "conv.h"
 #include "copy.h"
 #include "dot_general.h"
 #include "elementwise.h"
+#include "indexing.h"
+#include "norm.h"
+#include "random.h"
 #include "reduce.h"
+#include "scatter.h"
+#include "softmax.h"
 
 namespace kaimo {
 namespace {
@@ -33,6 +39,12 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kReduceKernels);
   list.add(kArgReduceKernels);
   list.add(kDotGeneralKernels);
+  list.add(kConvolutionKernels);
+  list.add(kIndexingKernels);
+  list.add(kScatterKernels);
+  list.add(kRandomKernels);
+  list.add(kSoftmaxKernels);
+  list.add(kNormKernels);
   for (int32_t i = 0; i < kOpCount; i++) list.opcodes[i] = kOps[i].name;
   list.table.kernels = list.entries;
   list.table.opcodes = list.opcodes;

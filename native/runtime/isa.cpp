@@ -18,13 +18,18 @@ struct Candidate {
 
 const IsaTable* select_isa(const char* wanted, const char** reason) {
   const CpuFeatures cpu = detect_cpu();
-  // Best first.
+  // Best first; the build says by KAIMO_ISA_* which tables are there.
   const Candidate candidates[] = {
-#if defined(__x86_64__) || defined(__i386__)
+#ifdef KAIMO_ISA_AVX512
       {"avx512", cpu.avx512, isa_avx512},
+#endif
+#ifdef KAIMO_ISA_AVX2
       {"avx2", cpu.avx2, isa_avx2},
+#endif
+#ifdef KAIMO_ISA_SSE41
       {"sse41", cpu.sse41, isa_sse41},
-#elif defined(__aarch64__)
+#endif
+#ifdef KAIMO_ISA_NEON
       {"neon", cpu.neon, isa_neon},
 #endif
   };

@@ -12,13 +12,10 @@ struct IsaTable {
   int32_t n_opcodes;
 };
 
-#if defined(__x86_64__) || defined(__i386__)
 const IsaTable* isa_sse41();
 const IsaTable* isa_avx2();
 const IsaTable* isa_avx512();
-#elif defined(__aarch64__)
 const IsaTable* isa_neon();
-#endif
 
 // The best table this processor runs, or the one named by `wanted`; null with `*reason` set where it cannot run here.
 const IsaTable* select_isa(const char* wanted, const char** reason);
