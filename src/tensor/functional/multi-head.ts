@@ -1,6 +1,7 @@
-import { asTensor, record, type TensorLike } from '../core.js'
+import { asTensor, type TensorLike } from '../core.js'
 import { fail, typeText } from '../dims.js'
 import { add, like, logicalAnd, logicalNot, where } from '../ops/elementwise.js'
+import { linear } from '../ops/matmul.js'
 import { mean } from '../ops/reduce.js'
 import { narrow, permute, reshape, transpose } from '../ops/shape.js'
 import { cast, toFloat } from '../promote.js'
@@ -41,19 +42,6 @@ export interface MultiHeadAttention {
   readonly weights: Tensor | null
 }
 
-/** x [..., in] times weight [out, in], plus bias [out]. */
-export function project(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
-  if (weight.ndim !== 2 || weight.shape[1] !== x.shape[x.ndim - 1])
-    throw fail('linear', `weight ${typeText(weight)} does not take x ${typeText(x)}`)
-  const y = record('dot_general', [x, weight], {
-    lhs_batch: [],
-    rhs_batch: [],
-    lhs_contract: [x.ndim - 1],
-    rhs_contract: [1],
-  })
-  return bias ? add(y, bias) : y
-}
-
 /** A torch mask (bool: true hides) as numbers to add. */
 const additive = (mask: Tensor, x: Tensor): Tensor =>
   mask.dtype === 'bool' ? where(mask, like(Number.NEGATIVE_INFINITY, x), like(0, x)) : cast(mask, x.dtype)
@@ -83,7 +71,7 @@ function projections(options: MultiHeadAttentionOptions, q: Tensor, k: Tensor, v
       throw fail('multiHeadAttention', 'give inProjWeight, or qProjWeight, kProjWeight and vProjWeight')
     return cast(weight, q.dtype)
   }
-  return [q, k, v].map((x, i) => project(x, weightOf(i), bias ? narrow(bias, 0, i * embed, embed) : null))
+  return [q, k, v].map((x, i) => linear(x, weightOf(i), bias ? narrow(bias, 0, i * embed, embed) : null))
 }
 
 /**
@@ -117,7 +105,7 @@ export function multiHeadAttention(
   const y = scaledDotProductAttention(a, b, c, { ...attention, dropout: options.dropout ?? 0 })
   const merged = reshape(permute(y, 0, 2, 1, 3), [batch, q.shape[1], -1])
   const outBias = options.outProjBias ? cast(options.outProjBias, q.dtype) : null
-  const output = project(merged, cast(options.outProjWeight, q.dtype), outBias)
+  const output = linear(merged, cast(options.outProjWeight, q.dtype), outBias)
   const own = (x: Tensor): Tensor => (single ? reshape(x, x.shape.slice(1)) : x)
   if (!options.needWeights) return { output: own(output), weights: null }
   const weights = attentionWeights(a, b, attention)

@@ -2,10 +2,10 @@ import { scan } from '../control.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
 import { fail, typeText } from '../dims.js'
 import { add, like, lt, toBool, where } from '../ops/elementwise.js'
+import { linear } from '../ops/matmul.js'
 import { narrow, reshape, transpose, unsqueeze } from '../ops/shape.js'
 import { cast, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { project } from './multi-head.js'
 
 /** Shapes: T steps, N sequences, I input features, H units; time comes first inside. */
 
@@ -40,7 +40,7 @@ export function part(x: Tensor, i: number, count: number): Tensor {
 }
 
 /** x . weight^T over the last dimensions. */
-export const timesTransposed = (x: Tensor, weight: Tensor): Tensor => project(x, weight, null)
+export const timesTransposed = (x: Tensor, weight: Tensor): Tensor => linear(x, weight)
 
 /** x . weight: the way back through {@link timesTransposed}. */
 export const times = (x: Tensor, weight: Tensor): Tensor =>
@@ -128,7 +128,7 @@ export function prepareLayer(
   if (mask && (mask.ndim !== 2 || mask.shape[0] !== input.shape[0] || mask.shape[1] !== input.shape[1]))
     throw fail(op, `the mask must be [${input.shape[0]}, ${input.shape[1]}] (steps, batch), got ${typeText(mask)}`)
   return {
-    projected: project(input, weightIh, bias),
+    projected: linear(input, weightIh, bias),
     weightHh,
     h0: initialState(op, options.h0, state, input),
     mask,
