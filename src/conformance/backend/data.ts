@@ -1,4 +1,14 @@
-import { allocateArray, type DType, dtypeKind, isFloat, isSigned, scalarData, type Shape, sizeOf, type TypedArray } from '../../ir/index.js'
+import {
+  allocateArray,
+  type DType,
+  dtypeKind,
+  isFloat,
+  isSigned,
+  type Shape,
+  scalarData,
+  sizeOf,
+  type TypedArray,
+} from '../../ir/index.js'
 
 /** What fills an input of a conformance case. */
 export interface InputSpec {
@@ -13,7 +23,19 @@ export interface InputSpec {
   readonly values?: readonly number[]
 }
 
-const FLOAT_SPECIALS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1, -1, 0.5, -2.5, 1e4, -3e4]
+const FLOAT_SPECIALS = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  -2.5,
+  1e4,
+  -3e4,
+]
 
 const INT_SPECIALS: Readonly<Partial<Record<DType, readonly (number | bigint)[]>>> = {
   i8: [-128, 127, 0, -1, 1],
@@ -46,7 +68,13 @@ export function fill(spec: InputSpec, seed: number): TypedArray {
   for (let i = 0; i < out.length; i++) {
     const drawn = low + (high - low) * next()
     const special = specials && list.length > 0 && i % SPECIAL_EVERY === 0
-    const element = values ? values[i] : special ? list[Math.floor(next() * list.length)] : kind === 'float' ? drawn : Math.floor(drawn)
+    const element = values
+      ? values[i]
+      : special
+        ? list[Math.floor(next() * list.length)]
+        : kind === 'float'
+          ? drawn
+          : Math.floor(drawn)
     out[i] = scalarData(element, dtype)[0] as never
   }
   return out

@@ -1,4 +1,13 @@
-import { apply, type DType, DTYPES, isFloat, type OpAttrs, type OpName, type Shape, type Value } from '../../ir/index.js'
+import {
+  apply,
+  DTYPES,
+  type DType,
+  isFloat,
+  type OpAttrs,
+  type OpName,
+  type Shape,
+  type Value,
+} from '../../ir/index.js'
 import type { InputSpec } from './data.js'
 import type { Accuracy } from './tolerance.js'
 
@@ -24,7 +33,8 @@ export const ALL: readonly DType[] = DTYPES
 /** Sizes around nothing, one, and the edges of vectors and tiles. */
 export const SHAPES: readonly Shape[] = [[], [0], [1], [7], [33], [2, 0, 3], [3, 5], [4, 129], [2, 3, 1, 17], [1031]]
 
-export const op = <K extends OpName>(name: K, inputs: readonly Value[], attrs: OpAttrs[K]): Value => apply(name, inputs, attrs)
+export const op = <K extends OpName>(name: K, inputs: readonly Value[], attrs: OpAttrs[K]): Value =>
+  apply(name, inputs, attrs)
 
 export const shapeLabel = (shape: Shape): string => `[${shape.join('x')}]`
 

@@ -1,6 +1,14 @@
-import { type CompareDirection, type DType, dtypeBytes, isFloat, type OpName, type Shape, type Value } from '../../ir/index.js'
-import { ALL, type Draft, type Drafts, FLOATS, INTEGERS, op, SHAPES, shapeLabel, within } from './draft.js'
+import {
+  type CompareDirection,
+  type DType,
+  dtypeBytes,
+  isFloat,
+  type OpName,
+  type Shape,
+  type Value,
+} from '../../ir/index.js'
 import type { InputSpec } from './data.js'
+import { ALL, type Draft, type Drafts, FLOATS, INTEGERS, op, SHAPES, shapeLabel, within } from './draft.js'
 import type { Accuracy } from './tolerance.js'
 
 interface Domain {
@@ -31,13 +39,23 @@ const VIEWS: readonly { label: string; shape: Shape; view: (x: Value) => Value }
   { label: 'transposed', shape: [9, 5], view: (x) => op('transpose', [x], { permutation: [1, 0] }) },
   { label: 'row', shape: [9], view: (x) => op('broadcast_in_dim', [x], { shape: [5, 9], dims: [1] }) },
   { label: 'column', shape: [5, 1], view: (x) => op('broadcast_in_dim', [x], { shape: [5, 9], dims: [0, 1] }) },
-  { label: 'strided', shape: [6, 19], view: (x) => op('slice', [x], { start: [1, 0], limit: [6, 18], strides: [1, 2] }) },
+  {
+    label: 'strided',
+    shape: [6, 19],
+    view: (x) => op('slice', [x], { start: [1, 0], limit: [6, 18], strides: [1, 2] }),
+  },
   { label: 'reversed', shape: [5, 9], view: (x) => op('reverse', [x], { dimensions: [1] }) },
 ]
 
 function* family(f: Family): Drafts {
   const places = Array.from({ length: f.arity }, (_, i) => i)
-  const draft = (label: string, dtype: DType, inputs: readonly InputSpec[], build: Draft['build'], gradient = false): Draft => ({
+  const draft = (
+    label: string,
+    dtype: DType,
+    inputs: readonly InputSpec[],
+    build: Draft['build'],
+    gradient = false,
+  ): Draft => ({
     label: `${dtype}/${label}`,
     inputs,
     build,
@@ -46,9 +64,20 @@ function* family(f: Family): Drafts {
   })
   for (const dtype of f.dtypes) {
     for (const shape of SHAPES) {
-      yield draft(shapeLabel(shape), dtype, places.map((i) => spec(f, i, dtype, shape)), (p) => [f.emit(...p)], true)
+      yield draft(
+        shapeLabel(shape),
+        dtype,
+        places.map((i) => spec(f, i, dtype, shape)),
+        (p) => [f.emit(...p)],
+        true,
+      )
     }
-    yield draft('specials', dtype, places.map((i) => spec(f, i, dtype, [211], true)), (p) => [f.emit(...p)])
+    yield draft(
+      'specials',
+      dtype,
+      places.map((i) => spec(f, i, dtype, [211], true)),
+      (p) => [f.emit(...p)],
+    )
     for (const { label, shape, view } of VIEWS) {
       const inputs = places.map((i) => spec(f, i, dtype, i === 0 ? shape : [5, 9]))
       yield draft(label, dtype, inputs, ([first, ...rest]) => [f.emit(view(first), ...rest)], true)
@@ -65,23 +94,40 @@ const NUMBERS = [...FLOATS, ...INTEGERS]
 const BITS: readonly DType[] = [...INTEGERS, 'bool']
 const EXACT = 'exact'
 
-const unary = (name: OpName, accuracy: Accuracy, dtypes: readonly DType[], low = -3, high = 3, gradient = true): Drafts =>
-  family({ arity: 1, emit: simple(name), dtypes, accuracy, domains: [{ low, high }], gradient })
+const unary = (
+  name: OpName,
+  accuracy: Accuracy,
+  dtypes: readonly DType[],
+  low = -3,
+  high = 3,
+  gradient = true,
+): Drafts => family({ arity: 1, emit: simple(name), dtypes, accuracy, domains: [{ low, high }], gradient })
 
 const binary = (name: OpName, accuracy: Accuracy, dtypes: readonly DType[], ...domains: Domain[]): Drafts =>
-  family({ arity: 2, emit: simple(name), dtypes, accuracy, domains: domains.length > 0 ? domains : [{ low: -3, high: 3 }] })
+  family({
+    arity: 2,
+    emit: simple(name),
+    dtypes,
+    accuracy,
+    domains: domains.length > 0 ? domains : [{ low: -3, high: 3 }],
+  })
 
 function* compares(): Drafts {
   for (const direction of ['EQ', 'NE', 'LT', 'LE', 'GT', 'GE'] as CompareDirection[]) {
     const emit: Emit = (a, b) => op('compare', [a, b], { direction })
-    for (const draft of family({ arity: 2, emit, dtypes: ALL, accuracy: EXACT, gradient: false })) yield { ...draft, label: `${direction}/${draft.label}` }
+    for (const draft of family({ arity: 2, emit, dtypes: ALL, accuracy: EXACT, gradient: false }))
+      yield { ...draft, label: `${direction}/${draft.label}` }
   }
 }
 
 function* selects(): Drafts {
   for (const dtype of ALL) {
     for (const shape of SHAPES) {
-      const inputs: InputSpec[] = [{ dtype: 'bool', shape }, { dtype, shape }, { dtype, shape, specials: true }]
+      const inputs: InputSpec[] = [
+        { dtype: 'bool', shape },
+        { dtype, shape },
+        { dtype, shape, specials: true },
+      ]
       yield { label: `${dtype}/${shapeLabel(shape)}`, inputs, build: (p) => [op('select', p, {})], accuracy: EXACT }
     }
   }
@@ -92,8 +138,15 @@ function* converts(): Drafts {
     for (const to of ALL) {
       if (from === to) continue
       const emit: Emit = (x) => op('convert', [x], { dtype: to })
-      for (const draft of family({ arity: 1, emit, dtypes: [from], accuracy: EXACT, domains: [{ low: -300, high: 300 }] })) {
-        if (!draft.label.includes('x') || draft.label.endsWith('[4x129]')) yield { ...draft, label: `to ${to} from ${draft.label}` }
+      for (const draft of family({
+        arity: 1,
+        emit,
+        dtypes: [from],
+        accuracy: EXACT,
+        domains: [{ low: -300, high: 300 }],
+      })) {
+        if (!draft.label.includes('x') || draft.label.endsWith('[4x129]'))
+          yield { ...draft, label: `to ${to} from ${draft.label}` }
       }
     }
   }

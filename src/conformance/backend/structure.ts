@@ -1,6 +1,6 @@
-import { type OpAttrs, type ScatterKind, type Shape, type Value } from '../../ir/index.js'
-import { ALL, type Draft, type Drafts, FLOATS, INTEGERS, op, SHAPES, shapeLabel, within } from './draft.js'
+import type { OpAttrs, ScatterKind, Shape, Value } from '../../ir/index.js'
 import type { InputSpec } from './data.js'
+import { ALL, type Draft, type Drafts, FLOATS, INTEGERS, op, SHAPES, shapeLabel, within } from './draft.js'
 
 const EXACT = 'exact'
 
@@ -8,7 +8,13 @@ const EXACT = 'exact'
 function* perDType(variants: readonly (readonly [label: string, shape: Shape, emit: (x: Value) => Value])[]): Drafts {
   for (const dtype of ALL) {
     for (const [label, shape, emit] of variants) {
-      yield { label: `${dtype}/${label}`, inputs: [{ dtype, shape }], build: ([x]) => [emit(x)], accuracy: EXACT, gradient: dtype === 'f32' }
+      yield {
+        label: `${dtype}/${label}`,
+        inputs: [{ dtype, shape }],
+        build: ([x]) => [emit(x)],
+        accuracy: EXACT,
+        gradient: dtype === 'f32',
+      }
     }
   }
 }
@@ -17,20 +23,39 @@ function* sources(): Drafts {
   for (const dtype of ALL) {
     for (const shape of SHAPES) {
       const build: Draft['build'] = (params) => params
-      yield { label: `${dtype}/${shapeLabel(shape)}`, inputs: [{ dtype, shape, specials: true }], build, accuracy: EXACT }
+      yield {
+        label: `${dtype}/${shapeLabel(shape)}`,
+        inputs: [{ dtype, shape, specials: true }],
+        build,
+        accuracy: EXACT,
+      }
     }
   }
 }
 
 function* constants(): Drafts {
   for (const dtype of FLOATS) {
-    yield { label: `${dtype}/computed`, inputs: [{ dtype, shape: [5] }], build: ([x]) => [op('multiply', [x, op('sqrt', [op('abs', [x], {})], {})], {})], accuracy: within(2) }
+    yield {
+      label: `${dtype}/computed`,
+      inputs: [{ dtype, shape: [5] }],
+      build: ([x]) => [op('multiply', [x, op('sqrt', [op('abs', [x], {})], {})], {})],
+      accuracy: within(2),
+    }
   }
   const full: OpAttrs['constant'] = { shape: [2, 3], dtype: 'i32', data: Int32Array.from([1, -2, 3, -4, 5, -6]) }
   const splat: OpAttrs['constant'] = { shape: [3, 35], dtype: 'f32', data: Float32Array.from([1.5]) }
   const empty: OpAttrs['constant'] = { shape: [0], dtype: 'i64', data: new BigInt64Array(0) }
-  const wide: OpAttrs['constant'] = { shape: [3], dtype: 'i64', data: BigInt64Array.from([2n ** 62n, -1n, 2n ** 53n + 1n]) }
-  yield { label: 'all', inputs: [], build: () => [full, splat, empty, wide].map((attrs) => op('constant', [], attrs)), accuracy: EXACT }
+  const wide: OpAttrs['constant'] = {
+    shape: [3],
+    dtype: 'i64',
+    data: BigInt64Array.from([2n ** 62n, -1n, 2n ** 53n + 1n]),
+  }
+  yield {
+    label: 'all',
+    inputs: [],
+    build: () => [full, splat, empty, wide].map((attrs) => op('constant', [], attrs)),
+    accuracy: EXACT,
+  }
 }
 
 function* iotas(): Drafts {
@@ -46,8 +71,12 @@ function* iotas(): Drafts {
 
 const permute = (permutation: readonly number[]) => (x: Value) => op('transpose', [x], { permutation })
 const spread = (shape: Shape, dims: readonly number[]) => (x: Value) => op('broadcast_in_dim', [x], { shape, dims })
-const cut = (start: readonly number[], limit: readonly number[], strides: readonly number[]) => (x: Value) => op('slice', [x], { start, limit, strides })
-const flip = (...dimensions: number[]) => (x: Value) => op('reverse', [x], { dimensions })
+const cut = (start: readonly number[], limit: readonly number[], strides: readonly number[]) => (x: Value) =>
+  op('slice', [x], { start, limit, strides })
+const flip =
+  (...dimensions: number[]) =>
+  (x: Value) =>
+    op('reverse', [x], { dimensions })
 
 const movement = {
   reshape: () =>
@@ -101,24 +130,70 @@ function* pads(): Drafts {
   ]
   for (const dtype of ALL) {
     for (const [label, shape, attrs] of variants) {
-      const inputs: InputSpec[] = [{ dtype, shape }, { dtype, shape: [] }]
-      yield { label: `${dtype}/${label}`, inputs, build: (p) => [op('pad', p, attrs)], accuracy: EXACT, gradient: dtype === 'f32' }
+      const inputs: InputSpec[] = [
+        { dtype, shape },
+        { dtype, shape: [] },
+      ]
+      yield {
+        label: `${dtype}/${label}`,
+        inputs,
+        build: (p) => [op('pad', p, attrs)],
+        accuracy: EXACT,
+        gradient: dtype === 'f32',
+      }
     }
   }
 }
 
 function* concatenates(): Drafts {
   const variants: [string, Shape[], number][] = [
-    ['rows', [[2, 5], [3, 5], [1, 5]], 0],
-    ['columns', [[3, 2], [3, 33], [3, 1]], 1],
-    ['with nothing', [[0, 3], [2, 3], [0, 3]], 0],
+    [
+      'rows',
+      [
+        [2, 5],
+        [3, 5],
+        [1, 5],
+      ],
+      0,
+    ],
+    [
+      'columns',
+      [
+        [3, 2],
+        [3, 33],
+        [3, 1],
+      ],
+      1,
+    ],
+    [
+      'with nothing',
+      [
+        [0, 3],
+        [2, 3],
+        [0, 3],
+      ],
+      0,
+    ],
     ['one', [[4]], 0],
-    ['middle', [[2, 1, 3], [2, 4, 3]], 1],
+    [
+      'middle',
+      [
+        [2, 1, 3],
+        [2, 4, 3],
+      ],
+      1,
+    ],
   ]
   for (const dtype of ALL) {
     for (const [label, shapes, dimension] of variants) {
       const inputs = shapes.map((shape) => ({ dtype, shape }))
-      yield { label: `${dtype}/${label}`, inputs, build: (p) => [op('concatenate', p, { dimension })], accuracy: EXACT, gradient: dtype === 'f32' }
+      yield {
+        label: `${dtype}/${label}`,
+        inputs,
+        build: (p) => [op('concatenate', p, { dimension })],
+        accuracy: EXACT,
+        gradient: dtype === 'f32',
+      }
     }
   }
 }
@@ -147,7 +222,10 @@ function* gathers(): Drafts {
   }
   const outside = (value: number): Draft => ({
     label: `index ${value} outside`,
-    inputs: [{ dtype: 'f32', shape: [7, 5] }, { dtype: 'i32', shape: [1, 1], values: [value] }],
+    inputs: [
+      { dtype: 'f32', shape: [7, 5] },
+      { dtype: 'i32', shape: [1, 1], values: [value] },
+    ],
     build: (p) => [op('gather', p, rows)],
     accuracy: EXACT,
     fails: new RegExp(`gather.*${value}.*7`),
@@ -159,7 +237,13 @@ function* gathers(): Drafts {
 function* scatters(): Drafts {
   for (const dtype of [...FLOATS, ...INTEGERS]) {
     for (const kind of ['set', 'add', 'max', 'min', 'multiply'] as ScatterKind[]) {
-      const make = (label: string, operand: Shape, indices: InputSpec, updates: Shape, places: Omit<OpAttrs['scatter'], 'kind'>): Draft => ({
+      const make = (
+        label: string,
+        operand: Shape,
+        indices: InputSpec,
+        updates: Shape,
+        places: Omit<OpAttrs['scatter'], 'kind'>,
+      ): Draft => ({
         label: `${dtype}/${kind}/${label}`,
         inputs: [{ dtype, shape: operand }, indices, { dtype, shape: updates }],
         build: (p) => [op('scatter', p, { kind, ...places })],
@@ -177,8 +261,19 @@ function* scatters(): Drafts {
   }
   yield {
     label: 'index outside',
-    inputs: [{ dtype: 'f32', shape: [3] }, { dtype: 'i32', shape: [1, 1], values: [3] }, { dtype: 'f32', shape: [1] }],
-    build: (p) => [op('scatter', p, { kind: 'add', update_window_dims: [], inserted_window_dims: [0], scatter_dims_to_operand_dims: [0] })],
+    inputs: [
+      { dtype: 'f32', shape: [3] },
+      { dtype: 'i32', shape: [1, 1], values: [3] },
+      { dtype: 'f32', shape: [1] },
+    ],
+    build: (p) => [
+      op('scatter', p, {
+        kind: 'add',
+        update_window_dims: [],
+        inserted_window_dims: [0],
+        scatter_dims_to_operand_dims: [0],
+      }),
+    ],
     accuracy: EXACT,
     fails: /scatter.*3.*3/,
   }
@@ -187,8 +282,17 @@ function* scatters(): Drafts {
 function* dynamicSlices(): Drafts {
   for (const dtype of ALL) {
     for (const start of [-3, 2, 50]) {
-      const starts: InputSpec[] = [{ dtype: 'i32', shape: [], values: [start] }, { dtype: 'i32', shape: [], values: [1] }]
-      yield { label: `${dtype}/${start}`, inputs: [{ dtype, shape: [7, 9] }, ...starts], build: (p) => [op('dynamic_slice', p, { slice_sizes: [3, 5] })], accuracy: EXACT, gradient: dtype === 'f32' }
+      const starts: InputSpec[] = [
+        { dtype: 'i32', shape: [], values: [start] },
+        { dtype: 'i32', shape: [], values: [1] },
+      ]
+      yield {
+        label: `${dtype}/${start}`,
+        inputs: [{ dtype, shape: [7, 9] }, ...starts],
+        build: (p) => [op('dynamic_slice', p, { slice_sizes: [3, 5] })],
+        accuracy: EXACT,
+        gradient: dtype === 'f32',
+      }
     }
   }
 }
@@ -196,9 +300,18 @@ function* dynamicSlices(): Drafts {
 function* dynamicUpdates(): Drafts {
   for (const dtype of ALL) {
     for (const start of [-3, 2, 50]) {
-      const starts: InputSpec[] = [{ dtype: 'i64', shape: [], values: [start] }, { dtype: 'i64', shape: [], values: [1] }]
+      const starts: InputSpec[] = [
+        { dtype: 'i64', shape: [], values: [start] },
+        { dtype: 'i64', shape: [], values: [1] },
+      ]
       const inputs = [{ dtype, shape: [7, 9] }, { dtype, shape: [3, 5] }, ...starts]
-      yield { label: `${dtype}/${start}`, inputs, build: (p) => [op('dynamic_update_slice', p, {})], accuracy: EXACT, gradient: dtype === 'f32' }
+      yield {
+        label: `${dtype}/${start}`,
+        inputs,
+        build: (p) => [op('dynamic_update_slice', p, {})],
+        accuracy: EXACT,
+        gradient: dtype === 'f32',
+      }
     }
   }
 }
@@ -206,8 +319,17 @@ function* dynamicUpdates(): Drafts {
 function* sorts(): Drafts {
   for (const dtype of ALL) {
     for (const descending of [false, true]) {
-      for (const [shape, dimension] of [[[33], 0], [[5, 17], 1], [[17, 3], 0], [[0, 2], 0], [[1], 0]] as [Shape, number][]) {
-        const inputs: InputSpec[] = [{ dtype, shape, specials: true, low: 0, high: 4 }, { dtype: 'f32', shape }]
+      for (const [shape, dimension] of [
+        [[33], 0],
+        [[5, 17], 1],
+        [[17, 3], 0],
+        [[0, 2], 0],
+        [[1], 0],
+      ] as [Shape, number][]) {
+        const inputs: InputSpec[] = [
+          { dtype, shape, specials: true, low: 0, high: 4 },
+          { dtype: 'f32', shape },
+        ]
         const positions = (): Value => op('iota', [], { shape, dtype: 'i32', dimension })
         yield {
           label: `${dtype}/${shapeLabel(shape)}/${descending ? 'descending' : 'ascending'}`,

@@ -1,0 +1,8 @@
+export {
+  type BackendCase,
+  type BackendConformanceOptions,
+  type BackendFailure,
+  type BackendReport,
+  backendCases,
+  runBackendConformance,
+} from './run.js'
