@@ -1,3 +1,8 @@
 import type { BenchCases } from './case.js'
+import { CHAIN_CASES } from './chain.js'
+import { MATMUL_CASES } from './matmul.js'
+import { MLP_CASES } from './mlp.js'
+import { OP_CASES } from './ops.js'
 
-export const CASES: BenchCases = {}
+/** Every case of `kaimo bench`, by name. */
+export const CASES: BenchCases = { ...MATMUL_CASES, ...MLP_CASES, ...OP_CASES, ...CHAIN_CASES }
