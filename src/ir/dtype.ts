@@ -46,7 +46,7 @@ const INFO: { readonly [D in DType]: DTypeInfo } = {
   bool: { kind: 'bool', signed: false, bytes: 1, array: Uint8Array },
 }
 
-export const isDType = (name: string): name is DType => name in INFO
+export const isDType = (name: string): name is DType => Object.hasOwn(INFO, name)
 export const dtypeKind = (dtype: DType): DTypeKind => INFO[dtype].kind
 export const isFloat = (dtype: DType): boolean => INFO[dtype].kind === 'float'
 export const isInteger = (dtype: DType): boolean => INFO[dtype].kind === 'int'

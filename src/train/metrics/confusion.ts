@@ -9,6 +9,7 @@ import {
   maximum,
   mean,
   mul,
+  oneHot,
   ones,
   type Parameter,
   square,
@@ -267,8 +268,8 @@ export class MeanIoU extends Metric {
   }
 
   override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
-    const rows = yTrue.to('i32').reshape([-1]).oneHot(this.classes).to('f32')
-    const columns = yPred.to('i32').reshape([-1]).oneHot(this.classes).to('f32')
+    const rows = oneHot(yTrue.to('i32').reshape([-1]), this.classes).to('f32')
+    const columns = oneHot(yPred.to('i32').reshape([-1]), this.classes).to('f32')
     const weighted = weight ? mul(rows, weight.to('f32').reshape([-1, 1])) : rows
     this.matrix.value = add(this.matrix.value, weighted.t().matmul(columns))
   }

@@ -1,0 +1,7 @@
+export * from './callbacks/csv-logger.node.js'
+export * from './callbacks/model-checkpoint.node.js'
+export * from './callbacks/progress.node.js'
+export * from './callbacks/tensorboard.node.js'
+export * from './checkpoint.node.js'
+export * from './checkpoint-store.node.js'
+export * from './index.js'
