@@ -5,6 +5,7 @@
 #include "random_test.h"
 #include "reduce_test.h"
 #include "softmax_test.h"
+#include "sort_test.h"
 
 // Arguments: the names of the tests to run; none runs all.
 int main(int argc, char** argv) {
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
       {"reduce", test_reduce}, {"reduce order", test_reduce_order}, {"arg reduce", test_arg_reduce},
       {"gather", test_gather}, {"scatter", test_scatter}, {"dynamic slices", test_dynamic_slices},
       {"threefry", test_threefry}, {"random bits", test_random_bits}, {"softmax", test_softmax}, {"norm", test_norm},
+      {"sort", test_sort}, {"cumulative", test_cumulative},
   };
   for (const auto& test : tests) {
     bool wanted = argc == 1;
