@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { apply, broadcastInDim, Graph, makeNode, parameter, splat, type Value } from '../../src/ir/index.js'
+import { wrapArray } from '../../src/runtime/buffer.js'
+import { assertAgrees, checkOn, cpuBackend, native } from './agree.js'
+
+const add = (a: Value, b: Value): Value => apply('add', [a, b], {})
+const multiply = (a: Value, b: Value): Value => apply('multiply', [a, b], {})
+const sum = (x: Value, dimensions: number[]): Value => apply('reduce', [x], { kind: 'sum', dimensions })
+
+test('results that are parameters, constants, views and each other', native, () => {
+  const x = parameter([3, 4], 'f32')
+  const t = apply('transpose', [x], { permutation: [1, 0] })
+  const y = add(x, x)
+  const flat = apply('reshape', [y], { shape: [12] })
+  const c = splat(2.5, [5], 'f32')
+  checkOn([x], [x, t, y, y, flat, c, apply('reshape', [t], { shape: [12] })])
+})
+
+test('movement ops as views and copies', native, () => {
+  const x = parameter([2, 3, 4], 'i32')
+  const y = parameter([2, 3, 4], 'i32')
+  const results = [
+    apply('concatenate', [x, y, x], { dimension: 1 }),
+    apply('pad', [x, splat(9, [], 'i32')], { low: [1, -1, 0], high: [0, 2, 1], interior: [0, 1, 2] }),
+    apply('reverse', [x], { dimensions: [0, 2] }),
+    apply('reshape', [apply('transpose', [x], { permutation: [2, 0, 1] })], { shape: [4, 6] }),
+    apply('slice', [x], { start: [0, 1, 0], limit: [2, 3, 4], strides: [1, 1, 3] }),
+    apply('iota', [], { shape: [3, 5], dtype: 'i32', dimension: 1 }),
+  ]
+  checkOn([x, y], results, { edges: false })
+})
+
+test('memory is shared between values that never meet', native, () => {
+  const x = parameter([1000], 'f32')
+  let t: Value = x
+  for (let i = 0; i < 20; i++) t = add(broadcastInDim(sum(apply('tanh', [t], {}), [0]), [1000], []), x)
+  const executable = cpuBackend().compile(new Graph([x], [t]))
+  assert.ok(executable.report.arenaBytes <= 3 * 4096, `arena of ${executable.report.arenaBytes} bytes`)
+  checkOn([x], [t], { edges: false, scale: 100 })
+})
+
+test('a donated parameter is updated in place, after its other readers', native, () => {
+  const w = parameter([64], 'f32')
+  const g = parameter([64], 'f32')
+  const next = apply('subtract', [w, multiply(g, splat(0.1, [64], 'f32'))], {})
+  const norm = sum(multiply(w, w), [0])
+  const graph = new Graph([w, g], [next, norm])
+  const array = new Float32Array(64).map((_, i) => i)
+  const executable = cpuBackend().compile(graph, { donated: [0, -1] })
+  const outputs = executable.runSync([
+    wrapArray(array, 'f32', [64]),
+    wrapArray(new Float32Array(64).fill(10), 'f32', [64]),
+  ])
+  assert.equal(outputs[0].array, array)
+  assert.equal(array[5], 4)
+  assert.equal(outputs[1].array[0], (63 * 64 * 127) / 6)
+  assertAgrees(graph, [Float32Array.from({ length: 64 }, (_, i) => i), new Float32Array(64).fill(3)], {
+    donated: [0, -1],
+    scale: 10,
+  })
+})
+
+test('a donated parameter whose readers come last is copied', native, () => {
+  const w = parameter([8], 'f32')
+  const next = add(w, splat(1, [8], 'f32'))
+  // The old value is needed after the new one.
+  const both = multiply(broadcastInDim(sum(next, [0]), [8], []), w)
+  assertAgrees(new Graph([w], [next, both]), [Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8])], { donated: [0] })
+})
+
+test('two donated parameters that swap', native, () => {
+  const a = parameter([40], 'f32')
+  const b = parameter([40], 'f32')
+  assertAgrees(
+    new Graph([a, b], [add(b, b), add(a, a)]),
+    [new Float32Array(40).fill(1), new Float32Array(40).fill(2)],
+    { donated: [0, 1] },
+  )
+  assertAgrees(new Graph([a, b], [b, a]), [new Float32Array(40).fill(1), new Float32Array(40).fill(2)], {
+    donated: [0, 1],
+  })
+})
+
+function scanGraph(length: number, reverse: boolean): Graph {
+  const c = parameter([5], 'f32')
+  const h = parameter([5], 'f32')
+  const k = parameter([5], 'f32')
+  const x = parameter([5], 'f32')
+  const next = apply('tanh', [add(multiply(h, c), x)], {})
+  const body = new Graph([c, h, k, x], [next, h, add(next, k), x])
+  const outer = [parameter([5], 'f32'), parameter([5], 'f32'), parameter([5], 'f32'), parameter([length, 5], 'f32')]
+  const scan = makeNode('scan', outer, { body, num_consts: 1, num_carry: 2, length, reverse })
+  return new Graph(outer, [...scan.outputs])
+}
+
+test('scan: carries, constants, slices, stacked results', native, () => {
+  for (const length of [0, 1, 2, 7]) {
+    for (const reverse of [false, true]) {
+      const graph = scanGraph(length, reverse)
+      checkOn(graph.params, graph.results, { edges: false, floor: 1, what: `scan of ${length}, reverse ${reverse}` })
+    }
+  }
+})
+
+test('while: a loop with a condition, swapped carries and a nested scan', native, () => {
+  const params = () => [parameter([], 'i32'), parameter([4], 'f32'), parameter([4], 'f32')]
+  const [ci, ca, cb] = params()
+  const cond = new Graph([ci, ca, cb], [apply('compare', [ci, splat(5, [], 'i32')], { direction: 'LT' })])
+  const [i, a, b] = params()
+  const inner = [parameter([4], 'f32'), parameter([4], 'f32')]
+  const innerBody = new Graph(inner, [add(inner[0], inner[1])])
+  const stacked = broadcastInDim(b, [3, 4], [1])
+  const scanned = makeNode('scan', [a, stacked], {
+    body: innerBody,
+    num_consts: 0,
+    num_carry: 1,
+    length: 3,
+    reverse: false,
+  })
+  const body = new Graph(
+    [i, a, b],
+    [add(i, splat(1, [], 'i32')), multiply(b, splat(0.5, [4], 'f32')), scanned.outputs[0]],
+  )
+  const outer = params()
+  const loop = makeNode('while', outer, { cond, body })
+  const graph = new Graph(outer, [...loop.outputs])
+  for (const start of [0, 4, 5, 9]) {
+    assertAgrees(graph, [Int32Array.of(start), Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6, 7, 8)], {
+      what: `while from ${start}`,
+    })
+  }
+})
+
+test('an index out of range names op, operand, index and limit', native, () => {
+  const x = parameter([10, 3], 'f32')
+  const indices = parameter([2, 1], 'i32')
+  const row = apply('gather', [x, indices], {
+    offset_dims: [1],
+    collapsed_slice_dims: [0],
+    start_index_map: [0],
+    slice_sizes: [1, 3],
+  })
+  const executable = cpuBackend().compile(new Graph([x, indices], [row]), { name: 'lookup' })
+  const input = wrapArray(new Float32Array(30), 'f32', [10, 3])
+  assert.throws(
+    () => executable.runSync([input, wrapArray(Int32Array.of(3, 10), 'i32', [2, 1])]),
+    /lookup: gather\(f32\[10, 3\], i32\[2, 1\]\): index 10 in operand 1 .* less than 10/,
+  )
+  assert.throws(() => executable.runSync([input, wrapArray(Int32Array.of(-1, 2), 'i32', [2, 1])]), /index -1/)
+})
+
+test('wrong inputs are named', native, () => {
+  const x = parameter([4], 'f32')
+  const executable = cpuBackend().compile(new Graph([x], [add(x, x)]), { name: 'double' })
+  assert.throws(() => executable.runSync([]), /double: takes 1 inputs, got 0/)
+  assert.throws(
+    () => executable.runSync([wrapArray(new Float32Array(5), 'f32', [5])]),
+    /double: input 0 must be f32\[4\], got f32\[5\]/,
+  )
+})
+
+test('a run can be aborted between instructions, and rejects with the reason', native, async () => {
+  const i = parameter([], 'i32')
+  const ci = parameter([], 'i32')
+  const cond = new Graph([ci], [apply('compare', [ci, splat(0, [], 'i32')], { direction: 'GE' })])
+  const body = new Graph([i], [apply('and', [add(i, splat(1, [], 'i32')), splat(1023, [], 'i32')], {})])
+  const start = parameter([], 'i32')
+  const loop = makeNode('while', [start], { cond, body })
+  const executable = cpuBackend().compile(new Graph([start], [...loop.outputs]), { name: 'endless' })
+  const controller = new AbortController()
+  const run = executable.run([wrapArray(Int32Array.of(0), 'i32', [])], { signal: controller.signal })
+  setTimeout(() => controller.abort(new Error('enough')), 20)
+  await assert.rejects(run.done as Promise<void>, /enough/)
+  const later = executable.run([wrapArray(Int32Array.of(0), 'i32', [])], { signal: AbortSignal.abort() })
+  await assert.rejects(later.done as Promise<void>, /abort/i)
+})
