@@ -48,6 +48,24 @@ interface Size {
   readonly depth: number
 }
 
+/** acc[at + n] += the products of four rows of y with x[left], x[left + 1], ...: each sum is loaded and stored once for four products. */
+function addFourFloats(
+  acc: Float64Array,
+  at: number,
+  x: Float64Array,
+  left: number,
+  y: Float64Array,
+  from: number,
+  step: number,
+  cols: number,
+): void {
+  const [a, b, c, d] = [x[left], x[left + 1], x[left + 2], x[left + 3]]
+  for (let n = 0; n < cols; n++) {
+    const i = from + n
+    acc[at + n] += a * y[i] + b * y[i + step] + c * y[i + 2 * step] + d * y[i + 3 * step]
+  }
+}
+
 // acc[at + n] += x * y[from + n]
 function addFloats(acc: Float64Array, at: number, x: number, y: Float64Array, from: number, cols: number): void {
   for (let n = 0; n < cols; n++) acc[at + n] += x * y[from + n]
@@ -66,7 +84,22 @@ function accumulate(out: Matrix, a: Accumulator, aRows: Int32Array, b: Matrix, {
   const acc = out.data
   for (let row = 0; row < rows; row++) {
     const at = out.offset + row * out.step
-    for (let k = 0; k < depth; k++) {
+    let k = 0
+    if (acc instanceof Float64Array) {
+      for (; k + 4 <= depth; k += 4) {
+        addFourFloats(
+          acc,
+          at,
+          a as Float64Array,
+          aRows[row] + k,
+          b.data as Float64Array,
+          b.offset + k * b.step,
+          b.step,
+          cols,
+        )
+      }
+    }
+    for (; k < depth; k++) {
       const from = b.offset + k * b.step
       const x = a[aRows[row] + k]
       if (acc instanceof Float64Array) addFloats(acc, at, x as number, b.data as Float64Array, from, cols)
