@@ -71,7 +71,7 @@ inline void copy_result(Pool* pool, const ConvShape& s, const float* dense) {
   });
 }
 
-inline Status conv_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
   const bool rows_fold = positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
   const bool channels_last = (s.y_c == 1 || s.co == 1) && rows_fold;
   const bool channels_first = s.y_s[2] == 1 && positions_fold(s.out, s.y_s);
@@ -94,6 +94,74 @@ inline Status conv_f32(Pool* pool, const ConvShape& s, const float* bias, int64_
   const Status status = conv_rows(pool, t, bias, activation, memory);
   if (memory.ready() && status == Status::ok) copy_result(pool, s, dense);
   return status;
+}
+
+// The outputs o = r + l q of a dilated input (stride 1) for one r a dim: an undilated convolution with every (l / gcd)-th tap.
+// False where no tap meets an element.
+inline bool phase_shape(const ConvShape& s, const int64_t* r, ConvShape* phase) {
+  *phase = s;
+  bool any = true;
+  for (int d = 0; d < kSpatial; ++d) {
+    const int64_t l = s.ldil[d];
+    int64_t first = 0, step = 1;
+    while (first < s.taps[d] && (r[d] - s.lo[d] + first * s.rdil[d]) % l != 0) ++first;
+    while (step * s.rdil[d] % l != 0) ++step;
+    any = any && first < s.taps[d];
+    phase->out[d] = (s.out[d] - r[d] + l - 1) / l;
+    phase->taps[d] = first < s.taps[d] ? (s.taps[d] - 1 - first) / step + 1 : 0;
+    phase->w += first * s.w_s[d] * int64_t(sizeof(float));
+    phase->w_s[d] = step * s.w_s[d];
+    phase->y += r[d] * s.y_s[d] * int64_t(sizeof(float));
+    phase->y_s[d] = l * s.y_s[d];
+    phase->lo[d] = -(r[d] - s.lo[d] + first * s.rdil[d]) / l;
+    phase->rdil[d] = step * s.rdil[d] / l;
+    phase->ldil[d] = 1;
+  }
+  return any;
+}
+
+// Outputs that no tap reaches.
+inline void fill_untouched(const ConvShape& s, const float* bias, int64_t activation) {
+  for (int64_t i = 0; i < s.batch * s.groups * s.co; ++i) {
+    const int64_t c = i % s.co, g = i / s.co % s.groups, n = i / s.co / s.groups;
+    float v = bias ? bias[g * s.co + c] : 0;
+    if (activation == kActRelu && v <= 0) v = 0;
+    float* y = reinterpret_cast<float*>(s.y) + n * s.y_n + g * s.y_group + c * s.y_c;
+    for (int64_t p = 0; p < s.positions(); ++p) {
+      y[p % s.out[2] * s.y_s[2] + p / s.out[2] % s.out[1] * s.y_s[1] + p / s.out[2] / s.out[1] * s.y_s[0]] = v;
+    }
+  }
+}
+
+// A dilated input (transposed convolution, gradient of a strided one) phase by phase, so that no inserted zero is multiplied.
+// The zeros between elements do take part in the definition: 0 * inf is lost where a weight is infinite.
+inline Status conv_phases(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+  const size_t used = memory.used();
+  int64_t r[kSpatial];
+  for (r[0] = 0; r[0] < min64(s.ldil[0], s.out[0]); ++r[0]) {
+    for (r[1] = 0; r[1] < min64(s.ldil[1], s.out[1]); ++r[1]) {
+      for (r[2] = 0; r[2] < min64(s.ldil[2], s.out[2]); ++r[2]) {
+        ConvShape phase;
+        if (!phase_shape(s, r, &phase)) {
+          if (memory.ready()) fill_untouched(phase, bias, activation);
+          continue;
+        }
+        memory.rewind(used);
+        const Status status = conv_dense_f32(pool, phase, bias, activation, memory);
+        if (status != Status::ok) return status;
+      }
+    }
+  }
+  return Status::ok;
+}
+
+inline Status conv_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+  bool phases = false, strided = false;
+  for (int d = 0; d < kSpatial; ++d) {
+    phases = phases || s.ldil[d] > 1;
+    strided = strided || s.stride[d] > 1;
+  }
+  return phases && !strided ? conv_phases(pool, s, bias, activation, memory) : conv_dense_f32(pool, s, bias, activation, memory);
 }
 
 // ---- every other dtype: rows of im2col as a dense matrix, image by image ----

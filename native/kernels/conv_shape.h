@@ -148,6 +148,32 @@ inline ConvShape input_grad_shape(const ConvShape& f, int64_t element_bytes) {
   return g;
 }
 
+// The gradient by the kernel as a convolution of the input: batch and input features change roles, positions become taps.
+inline ConvShape weight_grad_shape(const ConvShape& f) {
+  ConvShape g = f;
+  g.batch = f.ci;
+  g.ci = f.batch;
+  g.x_n = f.x_c;
+  g.x_c = f.x_n;
+  g.w = f.y;
+  g.y = const_cast<char*>(f.w);
+  g.w_group = f.y_group;
+  g.w_i = f.y_n;
+  g.w_o = f.y_c;
+  g.y_group = f.w_group;
+  g.y_n = f.w_i;
+  g.y_c = f.w_o;
+  for (int d = 0; d < kSpatial; ++d) {
+    g.taps[d] = f.out[d];
+    g.out[d] = f.taps[d];
+    g.w_s[d] = f.y_s[d];
+    g.y_s[d] = f.w_s[d];
+    g.stride[d] = f.rdil[d];
+    g.rdil[d] = f.stride[d];
+  }
+  return g;
+}
+
 // The weights as an operand with dims group, co, ci, taps.
 inline Operand weight_view(const ConvShape& s, DType dtype = DType::f32) {
   Operand w{};
@@ -167,25 +193,30 @@ inline Operand weight_view(const ConvShape& s, DType dtype = DType::f32) {
   return w;
 }
 
-// Workspace in two passes over the same code: the first measures (ready() is false), the second hands out memory.
+// Workspace in two passes over the same code: the first measures (ready() is false, addresses mean nothing), the second hands out memory.
 class Workspace {
  public:
   template <typename T>
   T* take(int64_t elements) {
-    char* at = base_ ? base_ + used_ : nullptr;
+    char* at = base_ + used_;
     used_ += (sizeof(T) * size_t(elements) + 63) / 64 * 64;
+    if (used_ > peak_) peak_ = used_;
     return reinterpret_cast<T*>(at);
   }
-  bool ready() const { return base_ != nullptr; }
+  bool ready() const { return ready_; }
+  // What is taken after used() may be given back by rewind.
+  size_t used() const { return used_; }
+  void rewind(size_t used) { used_ = used; }
   bool start(Pool* pool) {
-    base_ = static_cast<char*>(shared_scratch(pool, used_ + 64));
+    base_ = static_cast<char*>(shared_scratch(pool, peak_ + 64));
     used_ = 0;
-    return base_ != nullptr;
+    return ready_ = base_ != nullptr;
   }
 
  private:
-  char* base_ = nullptr;
-  size_t used_ = 0;
+  char* base_ = reinterpret_cast<char*>(64);  // not null while measuring: code may ask whether there is a bias
+  size_t used_ = 0, peak_ = 0;
+  bool ready_ = false;
 };
 
 template <typename F>
@@ -260,6 +291,29 @@ struct Inside {
   }
 };
 
+// dst[i * ld + c] = src[c * channel + i * step], i < n, c < channels.
+template <typename T>
+inline void transpose_line(T* dst, int64_t ld, const T* src, int64_t channel, int64_t step, int64_t n, int64_t channels) {
+  int64_t done = 0;  // channels by whole vectors
+  if constexpr (sizeof(T) == 4) {
+    constexpr int v = Vec<float>::n;
+    if (step == 1 && n >= v && channels >= v) {
+      for (; done + v <= channels; done += v) {
+        for (int64_t i = 0;; i = min64(i + v, n - v)) {
+          vf32 r[v];
+          for (int c = 0; c < v; ++c) r[c] = vload(reinterpret_cast<const float*>(src + (done + c) * channel + i));
+          vtranspose(r);
+          for (int c = 0; c < v; ++c) vstore(reinterpret_cast<float*>(dst + (i + c) * ld + done), r[c]);
+          if (i == n - v) break;
+        }
+      }
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t c = done; c < channels; ++c) dst[i * ld + c] = src[c * channel + i * step];
+  }
+}
+
 // One line of the copy: all channels and columns of row h of plane d of image n.
 template <typename T>
 void pad_line(const ConvShape& s, const PaddedInput& p, const Inside& wi, const T* src, T* dst, bool row_inside) {
@@ -280,13 +334,7 @@ void pad_line(const ConvShape& s, const PaddedInput& p, const Inside& wi, const 
         __builtin_memcpy(dst + (wi.first + i * l) * s.ci, src + i * s.x_s[2], sizeof(T) * size_t(s.ci));
       }
     } else {
-      for (int64_t c0 = 0; c0 < s.ci; c0 += 16) {
-        const int64_t c1 = min64(c0 + 16, s.ci);
-        for (int64_t i = wi.begin; i < wi.end; ++i) {
-          T* out = dst + (wi.first + i * l) * s.ci;
-          for (int64_t c = c0; c < c1; ++c) out[c] = src[i * s.x_s[2] + c * s.x_c];
-        }
-      }
+      transpose_line(dst + (wi.first + wi.begin * l) * s.ci, l * s.ci, src + wi.begin * s.x_s[2], s.x_c, s.x_s[2], wi.end - wi.begin, s.ci);
     }
     return;
   }

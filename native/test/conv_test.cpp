@@ -1,6 +1,6 @@
 // convolution, its gradients and windows against naive loops: odd shapes, every layout, strides, dilations, groups, dtypes.
 //   g++ -std=c++17 -O1 -g -fsanitize=address,undefined -mavx2 -mfma -mf16c native/test/conv_test.cpp -o conv_test -pthread && ./conv_test
-#include "../kernels/conv.h"
+#include "../kernels/conv_grad.h"
 #include "kernel_test.h"
 
 using namespace kaimo;
@@ -163,6 +163,40 @@ static void forward(const Case& c, Pool* one, Pool* two) {
   compare(p.y, sum, magnitude, c.text());
 }
 
+// Gradients: y plays the cotangent.
+static void gradients(Case c, Pool* one, Pool* two) {
+  if (c.dtype > DType::bf16) c.dtype = DType::f32;
+  c.bias = c.relu = false;
+  Problem p(c);
+  Tensor g(c.dtype, place(c.y_order, join(c.batch, c.co, c.out)), &rnd, c.strided);
+  const Dims ints = c.ints();
+  for (bool input : {true, false}) {
+    const std::string name = (input ? "input grad " : "weight grad ") + c.text();
+    const Operand& shape = input ? p.x.view : p.w.view;
+    const Dims dims(shape.dims, shape.dims + shape.rank);
+    Tensor out(c.dtype, dims), out2(c.dtype, dims);
+    const std::vector<Operand> in = input ? std::vector<Operand>{g.view, p.w.view} : std::vector<Operand>{p.x.view, g.view};
+    KernelCall call = make_call(one, in, &out.view, ints), call2 = make_call(two, in, &out2.view, ints);
+    const Kernel kernel = input ? conv_input_grad : conv_weight_grad;
+    if (!check(kernel(call) == Status::ok, name + " status")) return;
+    kernel(call2);
+    check(out.memory == out2.memory, name + " differs between threads");
+    const size_t count = size_t(element_count(out.view));
+    std::vector<double> sum(count), magnitude(count);
+    const Values left(input ? g : p.x), right(input ? p.w : g);
+    const auto add = [&](size_t at, double v) {
+      sum[at] += v;
+      magnitude[at] += std::fabs(v);
+    };
+    if (input) {
+      every_product(c, out.view, p.w.view, g.view, [&](int64_t xo, int64_t wo, int64_t yo) { add(size_t(xo), left[yo] * right[wo]); });
+    } else {
+      every_product(c, p.x.view, out.view, g.view, [&](int64_t xo, int64_t wo, int64_t yo) { add(size_t(wo), left[xo] * right[yo]); });
+    }
+    compare(out, sum, magnitude, name);
+  }
+}
+
 static Dims shuffled(int64_t n) {
   Dims r;
   for (int64_t i = 0; i < n; ++i) r.push_back(i);
@@ -227,9 +261,16 @@ static Case square(int64_t batch, int64_t ci, int64_t co, int64_t size, int64_t 
 
 int main() {
   Pool one(1), two(3);
-  for (int i = 0; i < 700; ++i) forward(random_case(), &one, &two);
+  for (int i = 0; i < 700; ++i) {
+    const Case c = random_case();
+    forward(c, &one, &two);
+    gradients(c, &one, &two);
+  }
   for (bool last : {false, true}) {
-    for (const Case& c : {square(1, 40, 70, 14, 3, 1, last), square(2, 3, 20, 30, 7, 2, last), square(3, 33, 17, 9, 1, 1, last), square(1, 130, 150, 7, 3, 1, last)}) forward(c, &one, &two);
+    for (const Case& c : {square(1, 40, 70, 14, 3, 1, last), square(2, 3, 20, 30, 7, 2, last), square(3, 33, 17, 9, 1, 1, last), square(1, 130, 150, 7, 3, 1, last)}) {
+      forward(c, &one, &two);
+      gradients(c, &one, &two);
+    }
   }
   return report("conv_test");
 }
