@@ -16,8 +16,8 @@ import {
 
 /** What names, methods and operators mean for tensors. */
 export interface Host {
-  call(path: string, args: CallArgs): PyValue
-  method(receiver: Tensor, name: string, args: CallArgs): PyValue
+  call(path: string, args: CallArgs): PyValue | Promise<PyValue>
+  method(receiver: Tensor, name: string, args: CallArgs): PyValue | Promise<PyValue>
   /** Value of a dotted name that is not called, such as `torch.bool`; undefined where there is none. */
   constant(path: string): PyValue | undefined
   /** Undefined where `name` is a method. */
@@ -68,7 +68,7 @@ class Evaluator {
     private readonly scope: Scope,
   ) {}
 
-  evaluate(expr: Expr): PyValue {
+  async evaluate(expr: Expr): Promise<PyValue> {
     switch (expr.kind) {
       case 'number':
       case 'string':
@@ -77,34 +77,34 @@ class Evaluator {
       case 'ellipsis':
         return ELLIPSIS
       case 'name':
-        return this.name(expr.name)
+        return this.scope.get(expr.name) ?? this.path(expr.name)
       case 'attribute':
-        return this.attribute(this.evaluate(expr.object), expr.name)
+        return this.attribute(await this.evaluate(expr.object), expr.name)
       case 'call':
-        return this.call(expr.callee, expr.args)
+        return this.call(await this.evaluate(expr.callee), await this.callArgs(expr.args))
       case 'subscript':
-        return this.subscript(this.evaluate(expr.object), expr.index)
+        return this.subscript(await this.evaluate(expr.object), expr.index)
       case 'slice':
-        return new SliceValue(this.bound(expr.lower), this.bound(expr.upper), this.bound(expr.step))
+        return new SliceValue(await this.bound(expr.lower), await this.bound(expr.upper), await this.bound(expr.step))
       case 'tuple':
       case 'list':
         return this.sequence(expr.items)
       case 'dict':
-        return new Map(expr.entries.map(([key, value]) => [this.key(key), this.evaluate(value)]))
+        return this.pairs(expr.entries)
       case 'starred':
         throw new TypeError('* unpacks inside a call, tuple or list only')
       case 'unary':
-        return this.unary(expr.op, this.evaluate(expr.operand))
+        return this.unary(expr.op, await this.evaluate(expr.operand))
       case 'binary':
-        return this.binary(expr.op, this.evaluate(expr.left), this.evaluate(expr.right))
+        return this.binary(expr.op, await this.evaluate(expr.left), await this.evaluate(expr.right))
       case 'compare':
-        return this.compare(expr.op, this.evaluate(expr.left), this.evaluate(expr.right))
+        return this.compare(expr.op, await this.evaluate(expr.left), await this.evaluate(expr.right))
       case 'boolean': {
-        const left = this.evaluate(expr.left)
+        const left = await this.evaluate(expr.left)
         return truthy(left) === (expr.op === 'or') ? left : this.evaluate(expr.right)
       }
       case 'not':
-        return !truthy(this.evaluate(expr.operand))
+        return !truthy(await this.evaluate(expr.operand))
       case 'comprehension':
         return this.comprehension(expr)
       default:
@@ -112,18 +112,19 @@ class Evaluator {
     }
   }
 
-  private sequence(items: readonly Expr[]): readonly PyValue[] {
+  private async sequence(items: readonly Expr[]): Promise<readonly PyValue[]> {
     const values: PyValue[] = []
     for (const item of items) {
-      if (item.kind === 'starred') values.push(...this.spread(item.value))
-      else values.push(this.evaluate(item))
+      if (item.kind === 'starred') values.push(...(await this.spread(item.value)))
+      else values.push(await this.evaluate(item))
     }
     return values
   }
 
-  private name(name: string): PyValue {
-    const bound = this.scope.get(name)
-    return bound === undefined ? this.path(name) : bound
+  private async pairs(entries: readonly (readonly [Expr, Expr])[]): Promise<PyDict> {
+    const dict = new Map<string, PyValue>()
+    for (const [key, value] of entries) dict.set(await this.key(key), await this.evaluate(value))
+    return dict
   }
 
   private path(text: string): PyValue {
@@ -141,55 +142,51 @@ class Evaluator {
     throw new TypeError(`${describe(object)} has no attribute '${name}'`)
   }
 
-  private spread(expr: Expr): readonly PyValue[] {
-    return itemsOf(this.evaluate(expr))
+  private async spread(expr: Expr): Promise<readonly PyValue[]> {
+    return itemsOf(await this.evaluate(expr))
   }
 
-  private key(expr: Expr): string {
-    const key = this.evaluate(expr)
+  private async key(expr: Expr): Promise<string> {
+    const key = await this.evaluate(expr)
     if (typeof key !== 'string') throw new TypeError(`keys of a dict are strings here, got ${describe(key)}`)
     return key
   }
 
-  private bound(expr: Expr | null): number | null {
-    const value = expr && this.evaluate(expr)
+  private async bound(expr: Expr | null): Promise<number | null> {
+    const value = expr && (await this.evaluate(expr))
     if (value !== null && typeof value !== 'number')
       throw new TypeError(`the bounds of a slice are integers, got ${describe(value)}`)
     return value
   }
 
-  private callArgs(args: readonly Argument[]): CallArgs {
+  private async callArgs(args: readonly Argument[]): Promise<CallArgs> {
     const positional: PyValue[] = []
     const keywords = new Map<string, PyValue>()
     for (const arg of args) {
-      if (arg.kind === 'positional') positional.push(this.evaluate(arg.value))
-      else if (arg.kind === 'unpack') positional.push(...this.spread(arg.value))
-      else if (arg.kind === 'keyword') keywords.set(arg.name, this.evaluate(arg.value))
-      else for (const [name, value] of this.dict(arg.value)) keywords.set(name, value)
+      if (arg.kind === 'positional') positional.push(await this.evaluate(arg.value))
+      else if (arg.kind === 'unpack') positional.push(...(await this.spread(arg.value)))
+      else if (arg.kind === 'keyword') keywords.set(arg.name, await this.evaluate(arg.value))
+      else for (const [name, value] of await this.dict(arg.value)) keywords.set(name, value)
     }
     return { positional, keywords }
   }
 
-  private dict(expr: Expr): PyDict {
-    const value = this.evaluate(expr)
+  private async dict(expr: Expr): Promise<PyDict> {
+    const value = await this.evaluate(expr)
     if (!(value instanceof Map)) throw new TypeError(`** unpacks a dict, got ${describe(value)}`)
     return value
   }
 
-  private call(callee: Expr, args: readonly Argument[]): PyValue {
-    const target = this.evaluate(callee)
-    if (target instanceof Path) return this.host.call(target.text, this.callArgs(args))
-    if (target instanceof BoundMethod) return this.host.method(target.receiver, target.name, this.callArgs(args))
+  private call(target: PyValue, args: CallArgs): PyValue | Promise<PyValue> {
+    if (target instanceof Path) return this.host.call(target.text, args)
+    if (target instanceof BoundMethod) return this.host.method(target.receiver, target.name, args)
     throw new TypeError(`${describe(target)} cannot be called`)
   }
 
-  private subscript(object: PyValue, index: Expr): PyValue {
-    if (object instanceof Tensor) {
-      // A tuple indexes dimension by dimension; a list is one index array.
-      const items: readonly PyValue[] = index.kind === 'tuple' ? itemsOf(this.evaluate(index)) : [this.evaluate(index)]
-      return this.host.index(object, items)
-    }
-    const key = this.evaluate(index)
+  private async subscript(object: PyValue, index: Expr): Promise<PyValue> {
+    const key = await this.evaluate(index)
+    // A tuple indexes dimension by dimension; a list is one index array.
+    if (object instanceof Tensor) return this.host.index(object, index.kind === 'tuple' ? itemsOf(key) : [key])
     if (object instanceof Map) {
       const value = object.get(String(key)) as PyValue | undefined
       if (value === undefined) throw new RangeError(`no key ${describe(key)} in the dict`)
@@ -210,11 +207,10 @@ class Evaluator {
   private binary(op: BinaryOp, left: PyValue, right: PyValue): PyValue {
     if (left instanceof Tensor || right instanceof Tensor) return this.host.binary(op, left, right)
     if (typeof left === 'number' && typeof right === 'number') return NUMBER_OPS[op](left, right)
-    if (op === '*' && isSequence(left) && typeof right === 'number')
-      return Array.from(
-        { length: Math.max(0, right) * itemsOf(left).length },
-        (_, i) => itemsOf(left)[i % itemsOf(left).length],
-      )
+    if (op === '*' && isSequence(left) && typeof right === 'number') {
+      const items = itemsOf(left)
+      return Array.from({ length: Math.max(0, right) * items.length }, (_, i) => items[i % items.length])
+    }
     if (op === '+' && isSequence(left) && isSequence(right)) return [...itemsOf(left), ...itemsOf(right)]
     throw new TypeError(`${describe(left)} ${op} ${describe(right)} is not in the subset`)
   }
@@ -224,16 +220,21 @@ class Evaluator {
     return NUMBER_COMPARISONS[op](left, right)
   }
 
-  private comprehension(expr: Extract<Expr, { kind: 'comprehension' }>): PyValue {
-    const inner = this.spread(expr.iterable).map(
-      (item) => new Evaluator(this.host, new Map([...this.scope, [expr.target, item]])),
-    )
-    const { key, value } = expr
-    if (key === null) return inner.map((evaluator) => evaluator.evaluate(value))
-    return new Map(inner.map((evaluator) => [evaluator.key(key), evaluator.evaluate(value)]))
+  private async comprehension({ key, value, target, iterable }: Comprehension): Promise<PyValue> {
+    const items: PyValue[] = []
+    const dict = new Map<string, PyValue>()
+    for (const item of await this.spread(iterable)) {
+      const inner = new Evaluator(this.host, new Map([...this.scope, [target, item]]))
+      const result = await inner.evaluate(value)
+      if (key === null) items.push(result)
+      else dict.set(await inner.key(key), result)
+    }
+    return key === null ? items : dict
   }
 }
 
+type Comprehension = Extract<Expr, { kind: 'comprehension' }>
+
 /** Evaluates `expr` with `scope` for its free names; all others are looked up in `host`. */
-export const evaluatePython = (expr: Expr, scope: Scope, host: Host): PyValue =>
+export const evaluatePython = (expr: Expr, scope: Scope, host: Host): Promise<PyValue> =>
   new Evaluator(host, scope).evaluate(expr)

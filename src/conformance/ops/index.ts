@@ -65,7 +65,7 @@ const numberValues = (value: number | boolean, want: Values): Values => ({
 async function compareCase(record: OpCase, file: GoldenTensors): Promise<Comparison> {
   const inputs = new Map(Object.entries(record.inputs).map(([name, key]) => [name, file.tensor(key)]))
   const scope = new Map<string, PyValue>([['a', fromJson(record.args)], ...inputs])
-  const outputs = flattenResult(evaluatePython(parsePython(record.call), scope, torchHost))
+  const outputs = flattenResult(await evaluatePython(parsePython(record.call), scope, torchHost))
   if (outputs.length !== record.outputs.length)
     return { worst: null, reason: `${outputs.length} results, expected ${record.outputs.length}` }
   const grads = gradientsOf(record, outputs, inputs, file)

@@ -1,7 +1,6 @@
 import * as T from '../../tensor/index.js'
 import type { BinaryOp, CompareOp, UnaryOp } from '../python/ast.js'
-import { UnsupportedError } from '../unsupported.js'
-import { describe, type PyValue } from './values.js'
+import { describe, ELLIPSIS, isSequence, itemsOf, type PyValue, SliceValue } from './values.js'
 
 type Operand = T.Tensor | number | boolean
 
@@ -43,9 +42,16 @@ export const unaryOperator = (op: UnaryOp, x: T.Tensor): T.Tensor => UNARY[op](x
 export const binaryOperator = (op: BinaryOp | CompareOp, left: PyValue, right: PyValue): T.Tensor =>
   BINARY[op](operand(op, left), operand(op, right))
 
-export function indexTensor(_receiver: T.Tensor, _items: readonly PyValue[]): T.Tensor {
-  throw new UnsupportedError('indexing')
+function indexItem(item: PyValue): T.Index {
+  if (item === ELLIPSIS) return '...'
+  if (item instanceof SliceValue) return [item.start, item.stop, item.step]
+  if (item === null || typeof item === 'number' || item instanceof T.Tensor) return item
+  if (isSequence(item)) return T.tensor(itemsOf(item) as readonly number[], { dtype: 'i64' })
+  throw new TypeError(`an index is made of integers, slices, None, ... and tensors, got ${describe(item)}`)
 }
+
+export const indexTensor = (receiver: T.Tensor, items: readonly PyValue[]): T.Tensor =>
+  T.at(receiver, ...items.map(indexItem))
 
 /** Sum over all pairs of the inner product of an output with its cotangent: its gradients are the vector-Jacobian products. */
 export const contraction = (pairs: readonly (readonly [output: T.Tensor, cotangent: T.Tensor])[]): T.Tensor =>

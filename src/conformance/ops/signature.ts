@@ -23,6 +23,9 @@ function dotted(expr: Expr): string {
   throw new TypeError(`a signature starts with a dotted name, got ${expr.kind}`)
 }
 
+/** Computes a call. Functions whose result's shape depends on the data answer later. */
+export type Binding = (args: Args) => PyValue | Promise<PyValue>
+
 /** A function of the references: its Python signature and what computes it here. */
 export class Signature {
   private constructor(
@@ -34,11 +37,11 @@ export class Signature {
     private readonly rest: string | null,
     /** Whether a `**kwargs` parameter takes further keywords. */
     private readonly open: boolean,
-    readonly run: (args: Args) => PyValue,
+    readonly run: Binding,
   ) {}
 
   /** Reads `torch.sum(input, dim=None, keepdim=False)`; `*rest` and `**kwargs` collect what is left. */
-  static parse(text: string, run: (args: Args) => PyValue): Signature {
+  static parse(text: string, run: Binding): Signature {
     const call = parsePython(text)
     if (call.kind !== 'call') throw new TypeError(`a signature looks like a call, got ${text}`)
     const params: Param[] = []
@@ -223,7 +226,7 @@ export class Args {
 export type BindingTable = ReadonlyMap<string, Signature>
 
 /** Builds a table from `signature text -> function`. */
-export function bindings(entries: Readonly<Record<string, (args: Args) => PyValue>>): BindingTable {
+export function bindings(entries: Readonly<Record<string, Binding>>): BindingTable {
   return new Map(
     Object.entries(entries).map(([text, run]) => {
       const signature = Signature.parse(text, run)

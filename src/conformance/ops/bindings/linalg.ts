@@ -15,7 +15,9 @@ function contractedDims(a: Args): number | [number[], number[]] {
   return [left, right]
 }
 
-/** Products of matrices. */
+const order = (a: Args): number => (a.has('ord') ? a.number('ord') : 2)
+
+/** Products of matrices, norms and distances. */
 export const LINALG: BindingTable = bindings({
   'torch.matmul(input, other)': product(T.matmul),
   'torch.mm(input, other)': product(T.mm),
@@ -29,6 +31,26 @@ export const LINALG: BindingTable = bindings({
   'torch.baddbmm(input, batch1, batch2, beta=1, alpha=1)': (a) =>
     T.baddbmm(a.tensor('input'), a.tensor('batch1'), a.tensor('batch2'), scales(a)),
   'torch.tensordot(a, b, dims=2)': (a) => T.tensordot(a.tensor('a'), a.tensor('b'), contractedDims(a)),
+  'torch.einsum(equation, *operands)': (a) => T.einsum(a.string('equation'), ...a.tensors('operands')),
+  'torch.trace(input)': (a) => T.trace(a.tensor('input')),
+  'torch.linalg.cross(input, other, dim=-1)': (a) => T.cross(a.tensor('input'), a.tensor('other'), a.int('dim')),
+  'torch.linalg.vector_norm(x, ord=2, dim=None, keepdim=False)': (a) =>
+    T.vectorNorm(a.tensor('x'), order(a), a.maybeInts('dim'), { keepdim: a.bool('keepdim') }),
+  'torch.linalg.matrix_norm(x, ord="fro", dim=(-2, -1), keepdim=False)': (a) =>
+    T.matrixNorm(a.tensor('x'), a.raw('ord') as T.MatrixOrder, a.ints('dim') as [number, number], {
+      keepdim: a.bool('keepdim'),
+    }),
+  'F.normalize(input, p=2.0, dim=1, eps=1e-12)': (a) =>
+    T.normalize(a.tensor('input'), { p: a.number('p'), dim: a.ints('dim'), eps: a.number('eps') }),
+  'F.cosine_similarity(x1, x2, dim=1, eps=1e-8)': (a) =>
+    T.cosineSimilarity(a.tensor('x1'), a.tensor('x2'), { dim: a.int('dim'), eps: a.number('eps') }),
+  'F.pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False)': (a) =>
+    T.pairwiseDistance(a.tensor('x1'), a.tensor('x2'), {
+      p: a.number('p'),
+      eps: a.number('eps'),
+      keepdim: a.bool('keepdim'),
+    }),
+  'torch.cdist(x1, x2, p=2.0)': (a) => T.cdist(a.tensor('x1'), a.tensor('x2'), a.number('p')),
   'F.linear(input, weight, bias=None)': (a) =>
     T.linear(a.tensor('input'), a.tensor('weight'), a.maybeTensor('bias') ?? null),
 })

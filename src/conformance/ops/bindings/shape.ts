@@ -1,14 +1,8 @@
 import * as T from '../../../tensor/index.js'
 import { type Args, type BindingTable, bindings } from '../signature.js'
-import type { PyValue } from '../values.js'
 
 /** `*dims` as integers or one sequence. */
 const dims = (a: Args): number[] => a.shape('dims')
-
-const repeats = (a: Args): PyValue => {
-  const dim = a.maybeInt('dim')
-  return T.repeatInterleave(a.tensor('input'), a.operand('repeats'), dim)
-}
 
 /** Movement of elements: shapes, joining and splitting, padding. */
 export const SHAPE: BindingTable = bindings({
@@ -36,7 +30,13 @@ export const SHAPE: BindingTable = bindings({
     T.rot90(a.tensor('input'), a.int('k'), a.ints('dims') as [number, number]),
   'Tensor.repeat(input, *dims)': (a) => T.repeat(a.tensor('input'), dims(a)),
   'torch.tile(input, *dims)': (a) => T.tile(a.tensor('input'), dims(a)),
-  'torch.repeat_interleave(input, repeats, dim=None)': repeats,
+  'torch.repeat_interleave(input, repeats, dim=None)': (a) =>
+    T.repeatInterleave(a.tensor('input'), a.operand('repeats'), a.maybeInt('dim')),
+  'torch.diag(input, diagonal=0)': (a) => T.diag(a.tensor('input'), a.int('diagonal')),
+  'torch.diagonal(input, offset=0, dim1=0, dim2=1)': (a) =>
+    T.diagonal(a.tensor('input'), a.int('offset'), a.int('dim1'), a.int('dim2')),
+  'torch.diag_embed(input, offset=0, dim1=-2, dim2=-1)': (a) =>
+    T.diagEmbed(a.tensor('input'), a.int('offset'), a.int('dim1'), a.int('dim2')),
   'torch.cat(tensors, dim=0)': (a) => T.cat(a.tensors('tensors'), a.int('dim')),
   'torch.stack(tensors, dim=0)': (a) => T.stack(a.tensors('tensors'), a.int('dim')),
   'torch.hstack(tensors)': (a) => T.hstack(a.tensors('tensors')),
