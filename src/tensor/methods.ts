@@ -119,6 +119,7 @@ export interface TensorMethods {
   logsumexp: Method<typeof ops.logsumexp>
   var: Method<typeof ops.variance>
   std: Method<typeof ops.std>
+  norm: Method<typeof ops.norm>
   median: Method<typeof ops.median>
   quantile: Method<typeof ops.quantile>
   cumsum: Method<typeof ops.cumsum>
@@ -141,6 +142,7 @@ export interface TensorMethods {
   expand: Method<typeof ops.expand>
   expandAs: Method<typeof ops.expandAs>
   repeat: Method<typeof ops.repeat>
+  repeatInterleave: Method<typeof ops.repeatInterleave>
   tile: Method<typeof ops.tile>
   flip: Method<typeof ops.flip>
   roll: Method<typeof ops.roll>
@@ -153,9 +155,21 @@ export interface TensorMethods {
   unbind: Method<typeof ops.unbind>
   narrow: Method<typeof ops.narrow>
   select: Method<typeof ops.select>
+  diagonal: Method<typeof ops.diagonal>
   tril: Method<typeof ops.tril>
   triu: Method<typeof ops.triu>
   // indexing and order
+  at: Method<typeof ops.at>
+  slice: Method<typeof ops.slice>
+  setAt: Method<typeof ops.setAt>
+  indexPut: Method<typeof ops.indexPut>
+  indexAdd: Method<typeof ops.indexAdd>
+  indexCopy: Method<typeof ops.indexCopy>
+  indexFill: Method<typeof ops.indexFill>
+  scatter: Method<typeof ops.scatter>
+  scatterAdd: Method<typeof ops.scatterAdd>
+  scatterReduce: Method<typeof ops.scatterReduce>
+  maskedScatter: Method<typeof ops.maskedScatter>
   gather: Method<typeof ops.gather>
   takeAlongDim: Method<typeof ops.takeAlongDim>
   take: Method<typeof ops.take>

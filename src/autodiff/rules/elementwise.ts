@@ -7,7 +7,11 @@ const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI)
 
 export const unaryRules = {
   negate: unaryRule<'negate'>((ct) => e.negate(ct)),
-  abs: unaryRule<'abs'>((ct, x) => e.multiply(ct, e.unary('sign', x))),
+  // No gradient at 0 and NaN.
+  abs: unaryRule<'abs'>((ct, x) => {
+    const negative = e.select(e.compare('LT', x, e.zeros(x)), e.negate(ct), e.zeros(ct))
+    return e.select(e.compare('GT', x, e.zeros(x)), ct, negative)
+  }),
   exponential: unaryRule<'exponential'>((ct, _x, y) => e.multiply(ct, y)),
   exponential_minus_one: unaryRule<'exponential_minus_one'>((ct, _x, y) => e.multiply(ct, e.add(y, e.like(y, 1)))),
   log: unaryRule<'log'>((ct, x) => e.divide(ct, x)),

@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js'
 import {
   abs,
   add,
+  eq,
   erf,
   expm1,
   ge,
@@ -73,8 +74,8 @@ export const elu = (like_: TensorLike, alpha = 1): Tensor => widened((x) => eluW
 /** x for x > 0, else alpha * (e^(x / alpha) - 1). */
 export const celu = (like_: TensorLike, alpha = 1): Tensor => widened((x) => eluWith(x, alpha, null, 1 / alpha))(like_)
 
-const SELU_ALPHA = 1.6732632423543772848170429916717
-const SELU_SCALE = 1.0507009873554804934193349852946
+const SELU_ALPHA = 1.6732632423543772
+const SELU_SCALE = 1.0507009873554805
 
 /** Self-normalising elu (Klambauer et al. 2017). */
 export const selu = widened((x) => eluWith(x, like(SELU_ALPHA, x), like(SELU_SCALE, x), null))
@@ -104,7 +105,11 @@ export function gelu(like_: TensorLike, options: { readonly approximate?: 'none'
   const approximate = options.approximate ?? 'none'
   if (approximate !== 'none' && approximate !== 'tanh')
     throw fail('gelu', `approximate is 'none' or 'tanh', got '${String(approximate)}'`)
-  const exact = widened((x) => mul(mul(like(0.5, x), x), add(like(1, x), erf(mul(x, like(SQRT_HALF, x))))))
+  const exact = widened((x) => {
+    const value = mul(mul(x, add(like(1, x), erf(mul(x, like(SQRT_HALF, x))))), like(0.5, x))
+    // As torch on CPU: NaN at infinity.
+    return where(eq(x, like(Number.POSITIVE_INFINITY, x)), like(Number.NaN, x), value)
+  })
   const byTanh = widened((x) => {
     const inner = mul(like(SQRT_TWO_OVER_PI, x), add(x, mul(like(0.044715, x), mul(x, mul(x, x)))))
     return mul(mul(like(0.5, x), x), add(like(1, x), tanh(inner)))
@@ -141,9 +146,9 @@ export const hardsigmoid = widened((x) => trueDivide(relu6(add(x, like(3, x))), 
 /** x * hardsigmoid(x). */
 export const hardswish = widened((x) => {
   const middle = trueDivide(mul(x, add(x, like(3, x))), like(6, x))
-  // Infinity and its product with the hinge's 0: as torch, NaN at -inf.
-  const low = mul(x, like(0, x))
-  return where(le(x, like(-3, x)), low, where(ge(x, like(3, x)), x, middle))
+  // The product with the hinge is taken at the flat ends too: as torch, NaN at -inf and inf near the largest float.
+  const end = (hinge: number): Tensor => trueDivide(mul(x, like(hinge, x)), like(6, x))
+  return where(le(x, like(-3, x)), end(0), where(ge(x, like(3, x)), end(6), middle))
 })
 
 /** x / (1 + |x|). */

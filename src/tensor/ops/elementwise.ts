@@ -82,10 +82,12 @@ export const abs: Unary = (x) => {
   const tensor = asTensor(x)
   return tensor.dtype === 'bool' ? tensor : record('abs', [tensor], {})
 }
-/** -1, 0 or 1 by sign; NaN stays NaN. */
+/** -1, 0 or 1 by sign; NaN gives 0, as in torch. */
 export const sign: Unary = (x) => {
   const tensor = asTensor(x)
-  return tensor.dtype === 'bool' ? tensor : record('sign', [tensor], {})
+  if (tensor.dtype === 'bool') return tensor
+  const value = record('sign', [tensor], {})
+  return isFloat(tensor.dtype) ? where(ne(tensor, tensor), constant(0, tensor.dtype), value) : value
 }
 export const floor = kept('floor', true)
 export const ceil = kept('ceil', true)

@@ -38,7 +38,7 @@ export function defineGradient(name: string, gradient: CompositeGradient): void 
         call,
       ),
     )
-    return results.map((result) => result && result.value)
+    return results.map((result) => result?.value ?? null)
   }
   registerCompositeVjp(name, rule)
 }

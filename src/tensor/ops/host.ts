@@ -89,7 +89,7 @@ export async function unique(like: TensorLike): Promise<Unique> {
   const x = asTensor(like)
   const data = (await x.data()) as ArrayLike<number | bigint>
   const order = Array.from({ length: data.length }, (_, i) => i)
-  const rank = (v: number | bigint): number => (v !== v ? 1 : 0)
+  const rank = (v: number | bigint): number => (Number.isNaN(v) ? 1 : 0)
   order.sort((i, j) => rank(data[i]) - rank(data[j]) || (data[i] < data[j] ? -1 : data[i] > data[j] ? 1 : i - j))
   const values: (number | bigint)[] = []
   const counts: number[] = []

@@ -47,7 +47,7 @@ function parseText(text: string, whole: string): Item {
 }
 
 /** Contents of a tensor that has them already, else null. */
-function knownContents(x: Tensor): ArrayLike<number | bigint> | null {
+export function knownContents(x: Tensor): ArrayLike<number | bigint> | null {
   const { node } = x.value
   if (node.op === 'constant') {
     const data = (node.attrs as { data: ArrayLike<number | bigint> }).data

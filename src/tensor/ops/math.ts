@@ -122,7 +122,8 @@ export const asinh = widened((x) => {
 export const acosh = widened((x) => {
   const large = gt(x, like(LARGE, x))
   const excess = sub(where(large, like(1, x), x), like(1, x))
-  const near = log1p(add(excess, sqrt(mul(excess, add(excess, like(2, x))))))
+  // Two roots, since the product under one may overflow, and is positive again below -1.
+  const near = log1p(add(excess, mul(sqrt(excess), sqrt(add(excess, like(2, x))))))
   const far = add(log(where(large, x, like(1, x))), like(Math.LN2, x))
   return where(large, far, near)
 })

@@ -1,7 +1,10 @@
 import { asTensor, record, type TensorLike } from '../core.js'
 import { type Dims, fail, type IntList, range, resolveDim, resolveDims, toInts, typeText } from '../dims.js'
-import type { Tensor } from '../tensor.js'
+import { Tensor } from '../tensor.js'
+import { table } from './creation.js'
 import { sub, trueDivide } from './elementwise.js'
+import { take } from './gather.js'
+import { knownContents } from './index-spec.js'
 import { cat } from './join.js'
 import { expand, flatten, narrow, permute, reshape, sliceDims, transpose, unsqueeze } from './shape.js'
 
@@ -37,6 +40,33 @@ export function tile(like: TensorLike, ...counts: IntList): Tensor {
   const x = asTensor(like)
   const times = toInts(counts)
   return repeat(x, [...range(Math.max(0, x.ndim - times.length)).map(() => 1), ...times])
+}
+
+/**
+ * Repeats each slice along `dim` (default: each element of the flattened tensor): all as often, or each by its own count. A tensor of
+ * counts must be known already, since it decides the shape.
+ */
+export function repeatInterleave(like: TensorLike, repeats: number | readonly number[] | Tensor, dim?: number): Tensor {
+  const x = dim === undefined ? flatten(like) : asTensor(like)
+  const at = resolveDim('repeatInterleave', dim ?? 0, x.ndim, x)
+  const extent = x.shape[at]
+  const counts = countsOf(repeats)
+  if ((counts.length !== 1 && counts.length !== extent) || counts.some((n) => !Number.isInteger(n) || n < 0))
+    throw fail('repeatInterleave', `needs 1 or ${extent} counts of 0 or more for ${typeText(x)}, got ${counts.length}`)
+  const places = range(extent).flatMap((i) => range(counts[counts.length === 1 ? 0 : i]).map(() => i))
+  return take(x, table(places, [places.length], 'i32'), at)
+}
+
+function countsOf(repeats: number | readonly number[] | Tensor): readonly number[] {
+  if (typeof repeats === 'number') return [repeats]
+  if (!(repeats instanceof Tensor)) return repeats
+  const contents = knownContents(repeats)
+  if (!contents)
+    throw fail(
+      'repeatInterleave',
+      `the counts ${typeText(repeats)} decide the shape and are not known yet; read them first`,
+    )
+  return Array.from(contents, Number)
 }
 
 /** Reverses the order along dimensions. */
