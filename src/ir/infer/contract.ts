@@ -98,6 +98,7 @@ export function convolution(op: string, inputs: Inputs, attrs: ConvAttrs): Shape
   }
   if (filters % groups !== 0) throw shapeError(op, inputs, `${filters} filters do not divide into ${groups} groups`)
   const batches = attrs.batch_group_count
+  if (groups > 1 && batches > 1) throw shapeError(op, inputs, 'cannot have both feature groups and batch groups')
   if (x.shape[attrs.input_batch] % batches !== 0 || filters % batches !== 0) {
     throw shapeError(op, inputs, `batch and filters must divide into ${batches} batch groups`)
   }
