@@ -22,6 +22,9 @@ const ISA_FLAGS = {
   arm64: { isa_neon: [] },
 }
 
+/** Flags of what is built once: the least that the processor family has to offer. */
+const BASE_FLAGS = { x64: ISA_FLAGS.x64.isa_sse41, arm64: [] }
+
 const KERNEL_FLAGS = ['-O3', '-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti']
 
 function parseArguments(argv) {
@@ -64,6 +67,7 @@ function translationUnits({ sanitize, isas: wanted }) {
   const kernelFlags = sanitize ? KERNEL_FLAGS.map((flag) => (flag === '-O3' ? '-O1' : flag)) : KERNEL_FLAGS
   return [
     ...isas.map(([name, flags]) => ({ source: `native/kernels/${name}.cpp`, flags: [...common, ...kernelFlags, ...flags] })),
+    { source: 'native/kernels/common.cpp', flags: [...common, ...kernelFlags, ...BASE_FLAGS[process.arch]] },
     ...host.map((source) => ({ source, flags: [...common, '-O2', '-pthread', ...headers, ...isas.map(([name]) => `-DKAIMO_${name.toUpperCase()}`)] })),
   ]
 }

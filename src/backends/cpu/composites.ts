@@ -1,10 +1,118 @@
-import type { AttrValue, Node } from '../../ir/index.js'
+import { type AttrValue, type ConvAttrs, isFloat, type Node, sizeOf, type WindowAttrs } from '../../ir/index.js'
 import type { Lowering } from './lower.js'
 
 type Attributes = Readonly<Record<string, AttrValue>>
+type CompositeNode = Node<'composite'>
 
-/** Emits the kernel of a composite. */
-export type CompositeRule = (lowering: Lowering, node: Node, attributes: Attributes) => void
+/** How a composite runs as one kernel over its operands as they lie. */
+export interface CompositeRule {
+  /** The kernel, if it does not bear the composite's name. */
+  readonly kernel?: (attributes: Attributes) => string
+  readonly ints: (attributes: Attributes) => number[]
+  readonly floats?: (attributes: Attributes) => number[]
+  /** Operands that the kernel takes; others run by the body. */
+  readonly accepts?: (node: CompositeNode) => boolean
+}
+
+const floating = ({ inputs }: CompositeNode): boolean => isFloat(inputs[0].dtype)
+const list = (value: AttrValue): readonly number[] => value as readonly number[]
+const number = (value: AttrValue): number => value as number
+const flag = (value: AttrValue | undefined): number => (value ? 1 : 0)
+
+/** See native/kernels/conv_shape.h. */
+export const convolutionInts = (attrs: ConvAttrs): number[] => [
+  attrs.input_spatial.length,
+  attrs.input_batch,
+  attrs.input_feature,
+  ...attrs.input_spatial,
+  attrs.kernel_input_feature,
+  attrs.kernel_output_feature,
+  ...attrs.kernel_spatial,
+  attrs.output_batch,
+  attrs.output_feature,
+  ...attrs.output_spatial,
+  ...attrs.window_strides,
+  ...attrs.padding.map(([low]) => low),
+  ...attrs.padding.map(([, high]) => high),
+  ...attrs.lhs_dilation,
+  ...attrs.rhs_dilation,
+  attrs.feature_group_count,
+  attrs.batch_group_count,
+  0,
+]
+
+/** See native/kernels/window.h. */
+export const windowInts = (attrs: WindowAttrs): number[] => [
+  ...attrs.window_dimensions,
+  ...attrs.window_strides,
+  ...attrs.padding.map(([low]) => low),
+  ...attrs.padding.map(([, high]) => high),
+  ...attrs.base_dilation,
+  ...attrs.window_dilation,
+]
+
+const alongDim: CompositeRule = { ints: ({ dim }) => [number(dim)], accepts: floating }
+const convGrad: CompositeRule = {
+  ints: (attributes) => convolutionInts(attributes as unknown as ConvAttrs),
+  accepts: (node) => list(node.attrs.attributes.input_spatial).length <= 3,
+}
+const norm: CompositeRule = {
+  ints: ({ weight, bias, axes }) => [flag(weight), flag(bias), ...list(axes)],
+  floats: ({ epsilon }) => [number(epsilon)],
+  accepts: floating,
+}
+const crossEntropy: CompositeRule = {
+  ints: ({ ignore_index, weight }) => [number(ignore_index), flag(weight)],
+  floats: ({ label_smoothing }) => [number(label_smoothing)],
+  accepts: floating,
+}
+const cumulative: CompositeRule = { ints: ({ dim }) => [number(dim)] }
 
 /** Composites that run as one kernel. Every other runs by its body. */
-export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {}
+export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
+  softmax: alongDim,
+  log_softmax: alongDim,
+  softmax_grad: alongDim,
+  log_softmax_grad: alongDim,
+  layer_norm: norm,
+  rms_norm: norm,
+  layer_norm_grad: norm,
+  rms_norm_grad: norm,
+  softmax_cross_entropy: crossEntropy,
+  softmax_cross_entropy_grad: { ...crossEntropy, accepts: (node) => node.outputs.length === 1 && floating(node) },
+  conv_input_grad: convGrad,
+  conv_weight_grad: convGrad,
+  max_pool_grad: {
+    kernel: ({ kind }) => `${kind}_pool_grad`,
+    ints: (attributes) => windowInts(attributes as unknown as WindowAttrs),
+    accepts: floating,
+  },
+  cumsum: cumulative,
+  cumprod: cumulative,
+  logcumsumexp: alongDim,
+  cummax: cumulative,
+  cummin: cumulative,
+  top_k: { ints: ({ dim, k, largest }) => [number(dim), number(k), flag(largest)] },
+  random_bits: { ints: () => [] },
+}
+
+/** Whether the backend runs this composite as one kernel. */
+export function runsNatively(name: string, node: CompositeNode): boolean {
+  const rule = Object.hasOwn(NATIVE_COMPOSITES, name) ? NATIVE_COMPOSITES[name] : undefined
+  return rule !== undefined && (rule.accepts?.(node) ?? true)
+}
+
+export function lowerComposite(lowering: Lowering, node: Node, name: string, attributes: Attributes): void {
+  const rule = NATIVE_COMPOSITES[name]
+  const inputs = node.inputs.map((input) => lowering.view(input))
+  const outputs = node.outputs.map((output) => lowering.result(output))
+  if (node.outputs.every((output) => sizeOf(output.shape) === 0)) return
+  lowering.builder.emit({
+    kernel: rule.kernel?.(attributes) ?? name,
+    op: name,
+    in: inputs,
+    out: outputs,
+    ints: rule.ints(attributes),
+    floats: rule.floats?.(attributes) ?? [],
+  })
+}

@@ -10,12 +10,12 @@ import {
   sizeOf,
   type TypedArray,
 } from '../../ir/index.js'
-import { runPasses, standardPasses } from '../../passes/index.js'
+import { type KeepComposite, runPasses, standardPasses } from '../../passes/index.js'
 import type { Backend, CompileOptions, Executable, ExecutableReport, Run, RunOptions } from '../../runtime/backend.js'
 import { Buffer } from '../../runtime/buffer.js'
 import { loadAddon, type NativeAddon, type NativeFailure, type NativeInfo, type NativeProgram } from './addon.js'
 import { type CompiledProgram, compileProgram } from './compile.js'
-import { NATIVE_COMPOSITES } from './composites.js'
+import { runsNatively } from './composites.js'
 import { describeFailure } from './errors.js'
 import type { NativeTables } from './lower.js'
 
@@ -132,8 +132,8 @@ class CpuBackend implements Backend {
 
   compile(graph: Graph, options: CompileOptions = {}): Executable {
     const byBody: Record<string, number> = {}
-    const keep = (name: string): boolean => {
-      if (name in NATIVE_COMPOSITES) return true
+    const keep: KeepComposite = (name, node) => {
+      if (runsNatively(name, node)) return true
       byBody[name] = (byBody[name] ?? 0) + 1
       return false
     }

@@ -1,6 +1,6 @@
 import { type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
 import { CLUSTER } from '../../passes/group.js'
-import { NATIVE_COMPOSITES } from './composites.js'
+import { convolutionInts, lowerComposite, windowInts } from './composites.js'
 import { lowerCall, lowerScan, lowerWhile } from './control.js'
 import type { Lowering, LowerRule } from './lower.js'
 import { sliceView } from './view.js'
@@ -72,7 +72,7 @@ const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
 const composite: LowerRule<'composite'> = (lowering, node) => {
   const { name, body, attributes } = node.attrs
   if (name === CLUSTER) return lowering.cluster(node, body)
-  NATIVE_COMPOSITES[name](lowering, node, attributes)
+  lowerComposite(lowering, node, name, attributes)
 }
 
 /** What every op becomes. */
@@ -162,41 +162,12 @@ export const RULES: { readonly [K in OpName]: LowerRule<K> } = {
     ...attrs.rhs_contract,
     0,
   ]),
-  convolution: kernel('convolution', (attrs) => [
-    attrs.input_spatial.length,
-    attrs.input_batch,
-    attrs.input_feature,
-    ...attrs.input_spatial,
-    attrs.kernel_input_feature,
-    attrs.kernel_output_feature,
-    ...attrs.kernel_spatial,
-    attrs.output_batch,
-    attrs.output_feature,
-    ...attrs.output_spatial,
-    ...attrs.window_strides,
-    ...attrs.padding.map(([low]) => low),
-    ...attrs.padding.map(([, high]) => high),
-    ...attrs.lhs_dilation,
-    ...attrs.rhs_dilation,
-    attrs.feature_group_count,
-    attrs.batch_group_count,
-    0,
-  ]),
+  convolution: kernel('convolution', convolutionInts),
   reduce: kernel(
     ({ kind }) => `reduce_${kind}`,
     ({ dimensions }) => ascending(dimensions),
   ),
-  reduce_window: kernel(
-    ({ kind }) => `reduce_window_${kind}`,
-    (attrs) => [
-      ...attrs.window_dimensions,
-      ...attrs.window_strides,
-      ...attrs.padding.map(([low]) => low),
-      ...attrs.padding.map(([, high]) => high),
-      ...attrs.base_dilation,
-      ...attrs.window_dilation,
-    ],
-  ),
+  reduce_window: kernel(({ kind }) => `reduce_window_${kind}`, windowInts),
 
   while: lowerWhile,
   scan: lowerScan,
