@@ -1,3 +1,4 @@
+import './immutable.js'
 import './methods.js'
 
 export {

@@ -72,10 +72,13 @@ export function arange(start: number, end?: number, step = 1, options: CreateOpt
 
 /** `steps` numbers from start to end, both included. */
 export function linspace(start: number, end: number, steps: number, { dtype = 'f32' }: CreateOptions = {}): Tensor {
-  const step = steps > 1 ? (end - start) / (steps - 1) : 0
-  // From both ends, so that the last one is exactly `end`.
-  const values = range(steps).map((i) => (i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step))
-  return table(steps === 1 ? [start] : values, [steps], dtype)
+  if (!Number.isInteger(steps) || steps < 0) throw fail('linspace', `steps must be 0 or more, got ${steps}`)
+  const exact = steps > 1 ? (end - start) / (steps - 1) : 0
+  // As torch: the step is rounded to the dtype, and each half counts from its own end, so that the last number is exactly `end`.
+  const step = dtype === 'f32' ? Math.fround(exact) : exact
+  const half = steps === 1 ? 1 : Math.floor(steps / 2)
+  const values = range(steps).map((i) => (i < half ? start + i * step : end - (steps - 1 - i) * step))
+  return table(values, [steps], dtype)
 }
 
 /** base^x for `steps` values of x from start to end. */

@@ -155,6 +155,59 @@ export function linear(like: TensorLike, weight: TensorLike, bias?: TensorLike |
   return bias === undefined || bias === null ? product : add(product, bias)
 }
 
+/** x^T W_o y + bias_o for each output o: x [..., n], y [..., m], weight [outputs, n, m], bias [outputs]. */
+export function bilinear(left: TensorLike, right: TensorLike, weight: TensorLike, bias?: TensorLike | null): Tensor {
+  const [x, y, w] = promote([left, right, weight])
+  if (w.ndim !== 3 || x.shape[x.ndim - 1] !== w.shape[1] || y.shape[y.ndim - 1] !== w.shape[2])
+    throw fail(
+      'bilinear',
+      `x ${typeText(x)} and y ${typeText(y)} must end in the extents of weight ${typeText(w)} [outputs, n, m]`,
+    )
+  // [..., outputs, m] by way of x, then the sum over m.
+  const half = dotGeneral(x, w, { lhs_batch: [], rhs_batch: [], lhs_contract: [x.ndim - 1], rhs_contract: [1] })
+  const product = reshape(matmul(half, reshape(y, [...y.shape, 1])), half.shape.slice(0, -1))
+  return bias === undefined || bias === null ? product : add(product, bias)
+}
+
+/** Product of several matrices, in the order that costs least; the first and the last may be vectors. */
+export function multiDot(operands: readonly TensorLike[]): Tensor {
+  const given = promote(operands)
+  if (given.length < 2) throw fail('multiDot', `needs at least two operands, got ${given.length}`)
+  const last = given[given.length - 1]
+  const rows = given.map((x, i) => (x.ndim === 1 && i === 0 ? 1 : x.shape[0]))
+  const extents = [...rows, last.ndim === 1 ? 1 : last.shape[1]]
+  return chainProduct(given, cheapestSplits(extents), 0, given.length - 1)
+}
+
+/** splits[i][j]: where the product of operands i to j is cut last (the classical dynamic program over chain lengths). */
+function cheapestSplits(extents: readonly number[]): number[][] {
+  const n = extents.length - 1
+  const cost = range(n).map(() => new Array<number>(n).fill(0))
+  const splits = range(n).map(() => new Array<number>(n).fill(0))
+  for (let length = 1; length < n; length++) {
+    for (let i = 0; i + length < n; i++) {
+      const j = i + length
+      cost[i][j] = Number.POSITIVE_INFINITY
+      for (let k = i; k < j; k++) {
+        const total = cost[i][k] + cost[k + 1][j] + extents[i] * extents[k + 1] * extents[j + 1]
+        if (total < cost[i][j]) [cost[i][j], splits[i][j]] = [total, k]
+      }
+    }
+  }
+  return splits
+}
+
+function chainProduct(
+  operands: readonly Tensor[],
+  splits: readonly (readonly number[])[],
+  from: number,
+  to: number,
+): Tensor {
+  if (from === to) return operands[from]
+  const cut = splits[from][to]
+  return matmul(chainProduct(operands, splits, from, cut), chainProduct(operands, splits, cut + 1, to))
+}
+
 /** Products of all elements of x with all of y, as blocks: numpy's kron. */
 export function kron(left: TensorLike, right: TensorLike): Tensor {
   const [x, y] = pair(left, right)
