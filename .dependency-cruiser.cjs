@@ -13,6 +13,7 @@ const MAY_IMPORT = {
   data: ['tensor', 'formats', 'ir'],
   text: ['tensor', 'formats', 'data', 'ir'],
   train: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'ir'],
+  recipes: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'tasks', 'ir'],
   tasks: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'ir'],
   conformance: ['ir', 'interpret', 'runtime', 'tensor', 'autodiff', 'nn', 'optim', 'formats', 'data', 'train'],
 }
