@@ -204,8 +204,9 @@ inline double digamma_f64(double x) {
   if (x != x || x == __builtin_inf()) return x;
   if (x == 0) return __builtin_copysign(__builtin_inf(), -x);
   if (x < 0) {
-    if (floor(x) == x) return __builtin_nan("");
-    const double fraction = x - floor(x);
+    // The nearest integer, so that a small negative x keeps its digits.
+    const double fraction = x - __builtin_rint(x);
+    if (fraction == 0) return __builtin_nan("");
     return digamma_f64(1.0 - x) - M_PI / tan(M_PI * fraction);
   }
   double sum = 0;
