@@ -157,7 +157,7 @@ const lossBody =
     const [, last] = forward(states, inputLengths)
     const sums = total(last, states.final)
     const impossible = lt(sums, like(IMPOSSIBLE, sums))
-    return [cast(where(impossible, like(Number.POSITIVE_INFINITY, sums), neg(sums)), logProbs.dtype)]
+    return [cast(where(impossible, like(Number.POSITIVE_INFINITY, sums), sub(like(0, sums), sums)), logProbs.dtype)]
   }
 
 /**

@@ -14,6 +14,7 @@ export * from './conv-transpose.js'
 export * from './ctc.js'
 export * from './dropout.js'
 export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
+export * from './keras-recurrent.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,

@@ -8,6 +8,7 @@ import { defineGradient } from '../ops/gradient-rule.js'
 import { clamp } from '../ops/math.js'
 import { logsumexp, mean, sum } from '../ops/reduce.js'
 import { movedim, reshape, unsqueeze } from '../ops/shape.js'
+import { logSoftmax } from '../ops/softmax.js'
 import { cast, computeType, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { present } from './constants.js'
@@ -163,7 +164,7 @@ function probabilityCrossEntropy(x: Tensor, target: Tensor, options: CrossEntrop
   const classes = x.shape[dim]
   const t = cast(target, x.dtype)
   const smooth = smoothing > 0 ? add(mul(t, like(1 - smoothing, t)), like(smoothing / classes, t)) : t
-  const logp = sub(x, logsumexp(x, dim, { keepdim: true }))
+  const logp = logSoftmax(x, dim)
   const weight = options.weight === null || options.weight === undefined ? null : cast(options.weight, x.dtype)
   const scaled = weight ? mul(logp, reshape(weight, [classes, ...range(x.ndim - dim - 1).map(() => 1)])) : logp
   const losses = neg(sum(mul(scaled, smooth), dim))

@@ -34,7 +34,8 @@ test('channels last agrees with channels first', () => {
     of([6]),
   )
   const last = run(
-    (x, w, b) => toFirst(F.conv2d(x, w, { bias: b, stride: [2, 1], padding: 'same', groups: 2, layout: 'channelsLast' })),
+    (x, w, b) =>
+      toFirst(F.conv2d(x, w, { bias: b, stride: [2, 1], padding: 'same', groups: 2, layout: 'channelsLast' })),
     of([2, 5, 6, 4]),
     of([3, 2, 2, 6]),
     of([6]),
@@ -91,10 +92,18 @@ test('transposed convolution in channels last agrees with channels first', () =>
   for (const groups of [1, 2]) {
     const inputs = [of([1, 4, 3, 2]), of([4, 3, 2, 3])]
     const first = run((x, w) => F.convTranspose2d(x, w, { stride: 2, padding: 1, groups }), ...inputs)[0]
-    const last = run((x, w) => {
-      const y = F.convTranspose2d(permute(x, 0, 2, 3, 1), permute(w, 2, 3, 1, 0), { stride: 2, padding: 1, groups, layout: 'channelsLast' })
-      return permute(y, 0, 3, 1, 2)
-    }, ...inputs)[0]
+    const last = run(
+      (x, w) => {
+        const y = F.convTranspose2d(permute(x, 0, 2, 3, 1), permute(w, 2, 3, 1, 0), {
+          stride: 2,
+          padding: 1,
+          groups,
+          layout: 'channelsLast',
+        })
+        return permute(y, 0, 3, 1, 2)
+      },
+      ...inputs,
+    )[0]
     assert.deepEqual(last.shape, first.shape)
     assertClose(last.values, first.values)
   }
@@ -102,7 +111,11 @@ test('transposed convolution in channels last agrees with channels first', () =>
 
 test("Keras' transposed padding: input * stride positions, or (input - 1) * stride + max(kernel, stride)", () => {
   const lengths = (padding: 'same' | 'valid', kernel: number, stride: number) =>
-    run((x, w) => F.convTranspose1d(x, w, { padding, stride, layout: 'channelsLast' }), of([1, 5, 1]), of([kernel, 1, 1]))[0].shape[1]
+    run(
+      (x, w) => F.convTranspose1d(x, w, { padding, stride, layout: 'channelsLast' }),
+      of([1, 5, 1]),
+      of([kernel, 1, 1]),
+    )[0].shape[1]
   assert.equal(lengths('same', 3, 2), 10)
   assert.equal(lengths('same', 2, 3), 15)
   assert.equal(lengths('valid', 3, 2), 11)
@@ -110,8 +123,20 @@ test("Keras' transposed padding: input * stride positions, or (input - 1) * stri
 })
 
 test('gradients of convolutions, twice', () => {
-  const options = { stride: [2, 1], padding: [[1, 0], [0, 2]], dilation: [1, 2], groups: 2 } as const
-  checkGrad((x, w, b) => F.conv2d(x, w, { ...options, bias: b }), [{ shape: [2, 4, 5, 4] }, { shape: [2, 2, 2, 2] }, { shape: [2] }], 2)
+  const options = {
+    stride: [2, 1],
+    padding: [
+      [1, 0],
+      [0, 2],
+    ],
+    dilation: [1, 2],
+    groups: 2,
+  } as const
+  checkGrad(
+    (x, w, b) => F.conv2d(x, w, { ...options, bias: b }),
+    [{ shape: [2, 4, 5, 4] }, { shape: [2, 2, 2, 2] }, { shape: [2] }],
+    2,
+  )
   const transposed = { stride: 2, padding: 1, outputPadding: 1, groups: 2 }
   checkGrad((x, w) => F.convTranspose2d(x, w, transposed), [{ shape: [1, 2, 3, 2] }, { shape: [2, 1, 3, 2] }], 2)
   checkGrad((x, w) => F.conv3d(x, w, { padding: 1 }), [{ shape: [1, 1, 2, 3, 2] }, { shape: [2, 1, 2, 2, 2] }])
@@ -119,7 +144,10 @@ test('gradients of convolutions, twice', () => {
 
 test('single examples, empty batches', () => {
   assert.deepEqual(run((x, w) => F.conv2d(x, w), of([3, 5, 5]), of([2, 3, 3, 3]))[0].shape, [2, 3, 3])
-  assert.deepEqual(run((x, w) => F.conv2d(x, w, { padding: 1 }), of([0, 3, 5, 5]), of([2, 3, 3, 3]))[0].shape, [0, 2, 5, 5])
+  assert.deepEqual(
+    run((x, w) => F.conv2d(x, w, { padding: 1 }), of([0, 3, 5, 5]), of([2, 3, 3, 3]))[0].shape,
+    [0, 2, 5, 5],
+  )
 })
 
 test('fold is the adjoint of unfold', () => {
@@ -143,7 +171,10 @@ test('wrong operands are named', () => {
   const x = of([1, 3, 5, 5])
   bad(() => run((a, w) => F.conv2d(a, w), x, of([2, 4, 3, 3])), /convolution.*4 x 1 group/s)
   bad(() => run((a, w) => F.conv2d(a, w), x, of([2, 3, 3])), /conv2d: the kernel must have 4 dimensions/)
-  bad(() => run((a, w) => F.conv2d(a, w, { stride: 0 }), x, of([2, 3, 3, 3])), /conv2d: stride must be integers of at least 1/)
+  bad(
+    () => run((a, w) => F.conv2d(a, w, { stride: 0 }), x, of([2, 3, 3, 3])),
+    /conv2d: stride must be integers of at least 1/,
+  )
   bad(() => run((a, w) => F.conv2d(a, w, { padding: [1, 2, 3] }), x, of([2, 3, 3, 3])), /padding needs one number or 2/)
   bad(() => run((a, w, b) => F.conv2d(a, w, { bias: b }), x, of([2, 3, 3, 3]), of([3])), /bias must have shape \[2\]/)
   bad(() => run((a, w) => F.convTranspose2d(a, w), x, of([4, 3, 3, 3])), /convTranspose2d: the kernel takes 4 channels/)

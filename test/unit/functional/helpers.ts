@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { evaluateGraph } from '../../../src/interpret/index.js'
-import { type DType, fromBf16, fromF16, Graph, parameter, type Shape, sizeOf, type Value } from '../../../src/ir/index.js'
-import { Trace, withTrace } from '../../../src/runtime/index.js'
+import {
+  apply,
+  cloneWith,
+  type DType,
+  fromBf16,
+  fromF16,
+  Graph,
+  parameter,
+  type Shape,
+  sizeOf,
+  topologicalOrder,
+  type Value,
+} from '../../../src/ir/index.js'
+import '../../../src/tensor/methods.js'
+import { bufferOf, Trace, withTrace } from '../../../src/runtime/index.js'
 import { storageOf } from '../../../src/tensor/core.js'
 import { Tensor } from '../../../src/tensor/tensor.js'
 import { type Argument, checkGradient, numbers } from '../autodiff/check.js'
@@ -10,14 +23,24 @@ export { numbers }
 
 type Fn = (...xs: Tensor[]) => Tensor
 
-/** Records `f` as the body of a function, so that plain numbers are constants of its graph. */
-function traced<R>(f: (...xs: Tensor[]) => R, params: readonly Value[]): R {
-  return withTrace(new Trace('body', 'test', params), () => f(...params.map((param) => new Tensor(param))))
+/** Records `f` as the body of a function, so that numbers and arrays among its operands are constants of its graph. */
+function traced(f: (...xs: Tensor[]) => readonly Tensor[], params: readonly Value[]): Value[] {
+  const results = withTrace(new Trace('body', 'test', params), () => f(...params.map((param) => new Tensor(param))))
+  const values = results.map((result) => result.value)
+  const constants = new Map<Value, Value>()
+  for (const node of topologicalOrder(values)) {
+    const buffer = bufferOf(node.outputs[0])
+    if (!buffer) continue
+    const { shape, dtype } = node.outputs[0]
+    constants.set(node.outputs[0], apply('constant', [], { shape, dtype, data: buffer.array }))
+    buffer.release()
+  }
+  return cloneWith(values, constants, (node) => node.op === 'parameter')
 }
 
 /** Holds the gradient of `f` (all f64) to finite differences; `order` 2 checks the gradient's gradient, too. */
 export const checkGrad = (f: Fn, args: readonly Argument[], order: 1 | 2 = 1, tolerance = 1e-6): void =>
-  checkGradient((...values) => traced(f, values).value, args, order, tolerance)
+  checkGradient((...values) => traced((...xs) => [f(...xs)], values)[0], args, order, tolerance)
 
 export interface Operand {
   readonly shape: Shape
@@ -26,7 +49,11 @@ export interface Operand {
 }
 
 /** An operand; f64 unless said otherwise. */
-export const of = (shape: Shape, values: ArrayLike<number> = numbers(sizeOf(shape)), dtype: DType = 'f64'): Operand => ({
+export const of = (
+  shape: Shape,
+  values: ArrayLike<number> = numbers(sizeOf(shape)),
+  dtype: DType = 'f64',
+): Operand => ({
   shape,
   values: Array.from(values),
   dtype,
@@ -46,7 +73,7 @@ const readers: { readonly [D in DType]?: (bits: number) => number } = { f16: fro
 /** Runs `f` in the reference interpreter. */
 export function run(f: (...xs: Tensor[]) => Tensor | readonly Tensor[], ...operands: readonly Operand[]): Result[] {
   const params = operands.map(({ shape, dtype }) => parameter(shape, dtype))
-  const results = traced((...xs) => [f(...xs)].flat() as Tensor[], params).map((x) => x.value)
+  const results = traced((...xs) => [f(...xs)].flat() as Tensor[], params)
   const data = evaluateGraph(
     new Graph(params, results),
     operands.map(({ values, dtype }) => storageOf(values, dtype)),

@@ -8,7 +8,8 @@ import { assertClose, checkGrad, numbers, of, range, run } from './helpers.js'
 const line = of([1, 1, 6], [3, 1, 4, 1, 5, 9])
 
 test('max pooling: literal values of stride, padding, dilation and ceilMode', () => {
-  const pool = (kernel: number, options: F.MaxPoolOptions = {}) => run((x) => F.maxPool1d(x, kernel, options), line)[0].values
+  const pool = (kernel: number, options: F.MaxPoolOptions = {}) =>
+    run((x) => F.maxPool1d(x, kernel, options), line)[0].values
   assert.deepEqual(pool(2), [3, 4, 9])
   assert.deepEqual(pool(3, { stride: 1 }), [4, 4, 5, 9])
   assert.deepEqual(pool(3, { padding: 1 }), [3, 5])
@@ -18,7 +19,8 @@ test('max pooling: literal values of stride, padding, dilation and ceilMode', ()
 })
 
 test('average pooling: what the divisor counts', () => {
-  const pool = (options: F.AvgPoolOptions) => run((x) => F.avgPool1d(x, 3, options), of([1, 1, 4], [3, 6, 9, 12]))[0].values
+  const pool = (options: F.AvgPoolOptions) =>
+    run((x) => F.avgPool1d(x, 3, options), of([1, 1, 4], [3, 6, 9, 12]))[0].values
   assert.deepEqual(pool({ stride: 2, padding: 1 }), [3, 9])
   assert.deepEqual(pool({ stride: 2, padding: 1, countIncludePad: false }), [4.5, 9])
   // The last window leaves the padded input by one: neither counts what is beyond.
@@ -42,7 +44,10 @@ test('indices of maxima: first of equals, positions of the plane', () => {
 test('the gradient of a maximum goes to the first of equals', () => {
   const [grad] = run((x) => F.maxPool1dWithIndices(x, 3, { stride: 1 }).indices, of([1, 1, 4], [2, 2, 2, 1]))
   assert.deepEqual(grad.values, [0, 1])
-  checkGrad((x) => F.maxPool2d(x, [2, 3], { stride: [2, 1], padding: [1, 1], ceilMode: true }), [{ shape: [2, 2, 5, 6] }])
+  checkGrad(
+    (x) => F.maxPool2d(x, [2, 3], { stride: [2, 1], padding: [1, 1], ceilMode: true }),
+    [{ shape: [2, 2, 5, 6] }],
+  )
 })
 
 test('NaN wins a maximum, padding never does', () => {
@@ -69,16 +74,24 @@ test('channels last agrees with channels first', () => {
 
 /** Windows from floor(i * in / out) up to ceil((i + 1) * in / out), by hand. */
 function adaptiveByHand(x: readonly number[], count: number, reduce: (window: number[]) => number): number[] {
-  return range(count).map((i) => reduce(x.slice(Math.floor((i * x.length) / count), Math.ceil(((i + 1) * x.length) / count))))
+  return range(count).map((i) =>
+    reduce(x.slice(Math.floor((i * x.length) / count), Math.ceil(((i + 1) * x.length) / count))),
+  )
 }
 
 test('adaptive pooling of odd extents', () => {
   const x = Array.from(numbers(7))
   for (const count of [1, 2, 3, 5, 7, 11]) {
     const average = run((a) => F.adaptiveAvgPool1d(a, count), of([1, 1, 7], x))[0].values
-    assertClose(average, adaptiveByHand(x, count, (w) => w.reduce((a, b) => a + b) / w.length))
+    assertClose(
+      average,
+      adaptiveByHand(x, count, (w) => w.reduce((a, b) => a + b) / w.length),
+    )
     const largest = run((a) => F.adaptiveMaxPool1d(a, count), of([1, 1, 7], x))[0].values
-    assertClose(largest, adaptiveByHand(x, count, (w) => Math.max(...w)))
+    assertClose(
+      largest,
+      adaptiveByHand(x, count, (w) => Math.max(...w)),
+    )
   }
   const infinite = run((a) => F.adaptiveAvgPool1d(a, 2), of([1, 1, 3], [Infinity, 1, 2]))[0].values
   assert.deepEqual(infinite, [Infinity, 1.5])
@@ -99,10 +112,13 @@ test('unpooling puts the maxima back in place', () => {
     return F.maxUnpool1d(values, indices, 2)
   }, line)
   assert.deepEqual(y.values, [3, 0, 4, 0, 0, 9])
-  checkGrad((x) => {
-    const { values, indices } = F.maxPool2dWithIndices(x, 2)
-    return F.maxUnpool2d(values, indices, 2, { outputSize: [5, 5] })
-  }, [{ shape: [1, 2, 5, 4] }])
+  checkGrad(
+    (x) => {
+      const { values, indices } = F.maxPool2dWithIndices(x, 2)
+      return F.maxUnpool2d(values, indices, 2, { outputSize: [5, 5] })
+    },
+    [{ shape: [1, 2, 5, 4] }],
+  )
 })
 
 test('wrong operands are named', () => {
