@@ -68,7 +68,8 @@ const POSITIONAL: Readonly<Record<string, readonly string[]>> = {
   PolynomialLR: ['total_iters', 'power'],
 }
 
-function scheduleNamed(name: string, base: number, options: Options): Schedule {
+/** A schedule by its dotted name in its library. @throws UnsupportedError */
+export function scheduleNamed(name: string, base: number, options: Options): Schedule {
   const factory = FACTORIES[name] as unknown as ((base: number, options: Options) => Schedule) | undefined
   if (!factory) throw new UnsupportedError(name)
   return factory(base, options)

@@ -1,8 +1,9 @@
-import { keras, torch } from '../../optim/index.js'
+import { torch } from '../../optim/index.js'
 import { jit, Parameter, type Tensor } from '../../tensor/index.js'
 import { type Comparison, compareValues, joinComparisons, type Tolerance, type Values } from '../compare.js'
 import { type GoldenCase, type GoldenTensors, readValues } from '../golden.js'
 import { UnsupportedError } from '../unsupported.js'
+import { kerasOptimizer } from './keras-config.js'
 import { camelOptions } from './options.js'
 
 export interface OptimizerCase extends GoldenCase {
@@ -24,11 +25,7 @@ interface Driven {
   step(grads: readonly Tensor[]): void
   slots(param: Parameter): Readonly<Record<string, Parameter>>
 }
-interface Bindable extends Driven {
-  bind(params: readonly Parameter[]): Driven
-}
 type TorchFactory = (params: never, options: never) => Driven
-type KerasFactory = (options: never) => Bindable
 
 const TORCH: Readonly<Record<string, TorchFactory>> = {
   SGD: torch.sgd,
@@ -36,19 +33,16 @@ const TORCH: Readonly<Record<string, TorchFactory>> = {
   AdamW: torch.adamw,
   RMSprop: torch.rmsprop,
 }
-const KERAS: Readonly<Record<string, KerasFactory>> = {
-  SGD: keras.sgd,
-  Adam: keras.adam,
-  AdamW: keras.adamw,
-  RMSprop: keras.rmsprop,
-}
+const classOf = (record: OptimizerCase): { library: string; name: string } => ({
+  library: record.optimizer.slice(0, record.optimizer.indexOf('.')),
+  name: record.optimizer.slice(record.optimizer.lastIndexOf('.') + 1),
+})
 
-function factoryOf<F>(table: Readonly<Record<string, F>>, record: OptimizerCase): F {
-  const name = record.optimizer.slice(record.optimizer.lastIndexOf('.') + 1)
-  const library = record.optimizer.slice(0, record.optimizer.indexOf('.'))
-  const factory = library === 'torch' || library === 'keras' ? table[name] : undefined
+function torchFactory(record: OptimizerCase): (params: unknown, options: Options) => Driven {
+  const { library, name } = classOf(record)
+  const factory = library === 'torch' ? TORCH[name] : undefined
   if (!factory) throw new UnsupportedError(`${library}.${name}`)
-  return factory
+  return factory as unknown as (params: unknown, options: Options) => Driven
 }
 
 type Builder = (record: OptimizerCase, params: ReadonlyMap<string, Parameter>) => Driven
@@ -60,13 +54,10 @@ const BUILD: Readonly<Record<Origin, Builder>> = {
       params: named(names),
       ...camelOptions(options),
     }))
-    const factory = factoryOf(TORCH, record) as unknown as (params: unknown, options: Options) => Driven
-    return factory(groups ?? named(record.params), camelOptions(record.options ?? {}))
+    return torchFactory(record)(groups ?? named(record.params), camelOptions(record.options ?? {}))
   },
-  keras: (record, params) => {
-    const factory = factoryOf(KERAS, record) as unknown as (options: Options) => Bindable
-    return factory(camelOptions(record.options ?? {})).bind([...params.values()])
-  },
+  keras: (record, params) =>
+    kerasOptimizer({ class_name: classOf(record).name, config: record.options ?? {} }).bind([...params.values()]),
 }
 
 function magnitude(values: Values): number {

@@ -79,7 +79,10 @@ export function sparseLabels(y: Tensor, p: Tensor): Tensor {
   return (y.shape.length > rank && y.shape.at(-1) === 1 ? y.reshape(y.shape.slice(0, -1)) : y).to('i32')
 }
 
-/** Cross-entropy with integer targets [...] and predictions [..., classes] -> [...]. Ignored positions give 0. */
+/**
+ * Cross-entropy with integer targets [...] and predictions [..., classes] -> [...]. Ignored positions give 0, and the others are scaled
+ * up so that a mean over all positions is the mean over those that count (Keras' masked reduction).
+ */
 export const sparseCategoricalCrossentropy =
   ({ fromLogits = false, ignoreClass = null }: SparseCrossentropyOptions = {}) =>
   (y: Tensor, p: Tensor): Tensor => {
@@ -88,7 +91,9 @@ export const sparseCategoricalCrossentropy =
     const kept = ignoreClass === null ? null : ne(labels, constant(ignoreClass, 'i32'))
     const safe = kept ? where(kept, labels, constant(0, 'i32')) : labels
     const losses = neg(sum(mul(oneHot(safe, classes).to(p.dtype), logProbabilities(p, fromLogits)), -1))
-    return kept ? where(kept, losses, c(0, losses)) : losses
+    if (!kept) return losses
+    const scale = div(c(kept.size, losses), add(sum(kept.to(losses.dtype)), c(1e-7, losses)))
+    return where(kept, mul(losses, scale), c(0, losses))
   }
 
 export interface FocalOptions extends CrossentropyOptions {
