@@ -1,10 +1,5 @@
-import { type DType, isFloat, type Shape } from '../../ir/index.js'
-import { record, storageOf } from '../core.js'
+import { type DType, isFloat } from '../../ir/index.js'
 import type { Tensor } from '../tensor.js'
-
-/** A table that stays part of the program: weights of a window, positions, masks known while tracing. */
-export const table = (values: readonly number[] | readonly boolean[], shape: Shape, dtype: DType): Tensor =>
-  record('constant', [], { shape, dtype, data: storageOf(values as readonly number[], dtype) })
 
 const LEAST: { readonly [D in DType]?: number } = { i8: -128, i16: -32768, i32: -2147483648, i64: -(2 ** 63) }
 

@@ -1,7 +1,8 @@
 import { shapeText } from '../../ir/index.js'
 import { composite, scan } from '../control.js'
-import { asTensor, constant, record, type TensorLike } from '../core.js'
+import { constant, record, type TensorLike } from '../core.js'
 import { fail } from '../dims.js'
+import { iota } from '../ops/creation.js'
 import {
   add,
   eq,
@@ -21,6 +22,7 @@ import {
   trueDivide,
   where,
 } from '../ops/elementwise.js'
+import { asIndex } from '../ops/gather.js'
 import { defineGradient } from '../ops/gradient-rule.js'
 import { sum } from '../ops/reduce.js'
 import { reshape, unsqueeze } from '../ops/shape.js'
@@ -38,8 +40,6 @@ const NEVER = -1e30
 /** A path sum below this has no path in it. */
 const IMPOSSIBLE = NEVER / 10
 
-const iota = (shape: readonly number[], dimension: number): Tensor =>
-  record('iota', [], { shape, dtype: 'i32', dimension })
 const integer = (value: number): Tensor => constant(value, 'i32')
 
 interface Lattice {
@@ -253,13 +253,13 @@ export function ctcLoss(
   if (!(Number.isInteger(blank) && blank >= 0 && blank < classes))
     throw fail('ctcLoss', `blank ${blank} is not one of ${classes} classes`)
   const lengthsOf = (lengths: TensorLike, what: string): Tensor => {
-    const list = reshape(cast(asTensor(lengths), 'i32'), -1)
+    const list = reshape(cast(asIndex('ctcLoss', lengths), 'i32'), -1)
     if (list.shape[0] !== batch) throw fail('ctcLoss', `${what} must be [${batch}], got ${shapeText(list.shape)}`)
     return list
   }
   const steps = lengthsOf(inputLengths, 'inputLengths')
   const counts = lengthsOf(targetLengths, 'targetLengths')
-  const labels = cast(asTensor(targets), 'i32')
+  const labels = cast(asIndex('ctcLoss', targets), 'i32')
   const rows = labels.ndim === 2 ? labels : single ? reshape(labels, 1, -1) : unpackTargets(labels, counts)
   if (rows.shape[0] !== batch)
     throw fail('ctcLoss', `targets must be [${batch}, S] or one list, got ${shapeText(labels.shape)}`)

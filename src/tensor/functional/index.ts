@@ -1,5 +1,32 @@
 /** Functions in the manner of torch's `F`: pure, on tensors, with options objects. */
 
+export {
+  celu,
+  elu,
+  gelu,
+  glu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logSigmoid,
+  mish,
+  prelu,
+  quickGelu,
+  relu,
+  relu6,
+  selu,
+  silu,
+  softplus,
+  softshrink,
+  softsign,
+  swish,
+  tanhshrink,
+  threshold,
+} from '../ops/activations.js'
+export { linear } from '../ops/matmul.js'
+export { logSoftmax, softmax, softmin } from '../ops/softmax.js'
 export { type AttentionOptions, attentionWeights, scaledDotProductAttention } from './attention.js'
 export {
   type BatchNormOptions,
@@ -9,6 +36,7 @@ export {
   type RunningOptions,
   runningStatistics,
 } from './batch-norm.js'
+export { FUNCTIONAL_COMPOSITES } from './composites.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
 export * from './ctc.js'

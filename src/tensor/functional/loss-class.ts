@@ -3,7 +3,9 @@ import { composite } from '../control.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
 import { range } from '../dims.js'
 import { pow } from '../ops/arithmetic.js'
+import { iota } from '../ops/creation.js'
 import { add, eq, exp, like, logicalNot, mul, ne, neg, sub, trueDivide, where } from '../ops/elementwise.js'
+import { asIndex } from '../ops/gather.js'
 import { defineGradient } from '../ops/gradient-rule.js'
 import { clamp } from '../ops/math.js'
 import { logsumexp, mean, sum } from '../ops/reduce.js'
@@ -31,7 +33,7 @@ type Attributes = Readonly<Record<string, AttrValue>>
 /** Elements `index[r]` of each row of `x` [rows, classes]. */
 function pick(x: Tensor, index: Tensor): Tensor {
   const [rows] = index.shape
-  const row = record('iota', [], { shape: [rows, 1], dtype: 'i32', dimension: 0 })
+  const row = iota([rows, 1], 0)
   const places = record('concatenate', [row, reshape(index, rows, 1)], { dimension: 1 })
   return record('gather', [x, places], {
     offset_dims: [],
@@ -95,7 +97,7 @@ function crossEntropyGradBody(attributes: Attributes): (inputs: Tensor[]) => Ten
     const checked = checkedLabels(labels, attributes.ignore_index as number)
     const smoothing = attributes.label_smoothing as number
     const rows = mul(g, rowWeights(checked, weight, x))
-    const column = record('iota', [], { shape: x.shape, dtype: 'i32', dimension: 1 })
+    const column = iota(x.shape, 1)
     const hot = eq(column, unsqueeze(checked.index, 1))
     const sharp = mul(unsqueeze(mul(rows, like(1 - smoothing, x)), 1), sub(p, cast(hot, x.dtype)))
     if (smoothing === 0) return [cast(sharp, logits.dtype)]
@@ -126,7 +128,8 @@ interface Rows {
 }
 
 /** Classes stand in dimension 1 of `x` [batch, classes, ...], or in dimension 0 of a single example. */
-function classRows(op: string, x: Tensor, target: Tensor): Rows {
+function classRows(op: string, x: Tensor, given: TensorLike): Rows {
+  const target = asIndex(op, given)
   const dim = x.ndim === 1 ? 0 : 1
   const shape = x.shape.filter((_, i) => i !== dim)
   if (x.ndim === 0 || shape.length !== target.ndim || shape.some((n, i) => n !== target.shape[i])) {
@@ -182,9 +185,8 @@ export function crossEntropy(x: TensorLike, target: TensorLike, options: CrossEn
   const { labelSmoothing = 0, ignoreIndex = -100 } = options
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new RangeError(`crossEntropy: labelSmoothing must lie in [0, 1], got ${labelSmoothing}`)
-  // Plain JS numbers come as f32, whatever they mean: indices lack the class dimension.
   if (!isInteger(t.dtype) && t.ndim === scores.ndim) return probabilityCrossEntropy(scores, t, options)
-  const rows = classRows('crossEntropy', scores, t)
+  const rows = classRows('crossEntropy', scores, target)
   const weight = classWeight('crossEntropy', options.weight, rows.x)
   const attributes = { ignore_index: ignoreIndex, label_smoothing: labelSmoothing, weight: weight !== null }
   const inputs = present(rows.x, rows.labels, weight)
@@ -194,7 +196,7 @@ export function crossEntropy(x: TensorLike, target: TensorLike, options: CrossEn
 
 /** Negative log-likelihood -x[target] of log-probabilities `x` [batch, classes, ...] or [classes]; `target` class indices. */
 export function nllLoss(x: TensorLike, target: TensorLike, options: ClassLossOptions = {}): Tensor {
-  const rows = classRows('nllLoss', toFloat(x), asTensor(target))
+  const rows = classRows('nllLoss', toFloat(x), target)
   const weight = classWeight('nllLoss', options.weight, rows.x)
   const checked = checkedLabels(rows.labels, options.ignoreIndex ?? -100)
   const losses = mul(neg(pick(rows.x, checked.index)), rowWeights(checked, weight, rows.x))
@@ -213,11 +215,11 @@ export interface MultiMarginOptions extends LossOptions {
 /** Mean over the other classes of max(0, margin - x[target] + x[i])^p. `x` [batch, classes] or [classes], `target` class indices. */
 export function multiMarginLoss(x: TensorLike, target: TensorLike, options: MultiMarginOptions = {}): Tensor {
   const { p = 1, margin = 1 } = options
-  const rows = classRows('multiMarginLoss', toFloat(x), asTensor(target))
+  const rows = classRows('multiMarginLoss', toFloat(x), target)
   const weight = classWeight('multiMarginLoss', options.weight, rows.x)
   const own = unsqueeze(pick(rows.x, rows.labels), 1)
   const gap = clamp(add(sub(rows.x, own), like(margin, rows.x)), like(0, rows.x))
-  const column = record('iota', [], { shape: rows.x.shape, dtype: 'i32', dimension: 1 })
+  const column = iota(rows.x.shape, 1)
   const other = ne(column, unsqueeze(rows.labels, 1))
   const losses = mean(where(other, pow(gap, p), like(0, gap)), 1)
   const scaled = weight ? mul(losses, take(weight, rows.labels)) : losses

@@ -1,8 +1,8 @@
 import type { TensorLike } from '../core.js'
-import { pow } from '../ops/arithmetic.js'
-import { abs, add, eq, like, minimum, mul, ne, neg, sqrt, sub, trueDivide, where } from '../ops/elementwise.js'
+import { add, eq, like, minimum, mul, ne, neg, sqrt, sub, trueDivide, where } from '../ops/elementwise.js'
 import { clamp, square } from '../ops/math.js'
-import { amax, sum } from '../ops/reduce.js'
+import { pairwiseDistance } from '../ops/norms.js'
+import { sum } from '../ops/reduce.js'
 import { align, floatType, resultType } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { type LossOptions, reduceLoss } from './reduction.js'
@@ -60,16 +60,6 @@ export function marginRankingLoss(
   return reduceLoss('marginRankingLoss', hinge(gap), options.reduction)
 }
 
-/** (sum of |x - y + eps|^p over the last dimension)^(1/p). */
-function distance(x: Tensor, y: Tensor, p: number, eps: number): Tensor {
-  const difference = add(sub(x, y), like(eps, x))
-  if (p === 2) return sqrt(sum(square(difference), -1))
-  const size = abs(difference)
-  if (p === 1) return sum(size, -1)
-  if (p === Number.POSITIVE_INFINITY) return amax(size, -1)
-  return pow(sum(pow(size, p), -1), 1 / p)
-}
-
 export interface TripletMarginOptions extends MarginOptions {
   /** Norm of the distance; default 2. */
   p?: number
@@ -88,8 +78,8 @@ export function tripletMarginLoss(
 ): Tensor {
   const { margin = 1, p = 2, eps = 1e-6 } = options
   const [a, good, bad] = floats('tripletMarginLoss', anchor, positive, negative)
-  const near = distance(a, good, p, eps)
-  const direct = distance(a, bad, p, eps)
-  const far = options.swap ? minimum(direct, distance(good, bad, p, eps)) : direct
+  const near = pairwiseDistance(a, good, { p, eps })
+  const direct = pairwiseDistance(a, bad, { p, eps })
+  const far = options.swap ? minimum(direct, pairwiseDistance(good, bad, { p, eps })) : direct
   return reduceLoss('tripletMarginLoss', hinge(add(sub(near, far), like(margin, near))), options.reduction)
 }

@@ -1,7 +1,7 @@
 import { sizeOf, stridesOf } from '../../ir/index.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
+import { iota, table } from '../ops/creation.js'
 import type { Tensor } from '../tensor.js'
-import { table } from './constants.js'
 import { batched, range } from './conv.js'
 import { type AvgPoolOptions, avgPool1d, avgPool2d, avgPool3d, type Indexed, type PoolOptions } from './pool.js'
 import { dataDims, type Layout, type PerDim, perDim } from './spatial.js'
@@ -70,7 +70,7 @@ function averageAlong(x: Tensor, dim: number, windows: readonly number[][]): Ten
   const { filled, length } = equalLengths(windows)
   let taken = takeWindows(x, dim, filled, length)
   if (windows.some((window) => window.length < length)) {
-    const inside = windows.flatMap((window) => range(0, length).map((i) => i < window.length))
+    const inside = windows.flatMap((window) => range(0, length).map((i) => (i < window.length ? 1 : 0)))
     const mask = table(inside, [windows.length, length], 'bool')
     const spread = record('broadcast_in_dim', [mask], { shape: taken.shape, dims: [dim, dim + 1] })
     taken = record('select', [spread, taken, constant(0, x.dtype, taken.shape)], {})
@@ -125,7 +125,7 @@ function adaptiveMaximum(
   const taken = takeWindows(flat, first, filled, length)
   const chosen = record('reduce', [taken], { kind: 'argmax', dimensions: [first + 1] })
   const { shape } = chosen
-  const window = record('iota', [], { shape, dtype: 'i32', dimension: first })
+  const window = iota(shape, first)
   const entry = record('add', [record('multiply', [window, constant(length, 'i32', shape)], {}), chosen], {})
   const indices = takeFlat(table(filled.flat(), [filled.length * length], 'i32'), entry)
   const outer = [
@@ -154,7 +154,7 @@ function flatOffsets(shape: readonly number[], dim: number, indices: Tensor): Te
   let offset = scaled(indices, strides[dim])
   shape.forEach((_, other) => {
     if (other === dim) return
-    const along = record('iota', [], { shape: indices.shape, dtype: 'i32', dimension: other })
+    const along = iota(indices.shape, other)
     offset = record('add', [offset, scaled(along, strides[other])], {})
   })
   return offset

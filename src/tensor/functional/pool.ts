@@ -1,7 +1,8 @@
 import { dilated, type Shape, sizeOf, stridesOf, type WindowKind, windowCount } from '../../ir/index.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
+import { iota, table } from '../ops/creation.js'
 import type { Tensor } from '../tensor.js'
-import { leastOf, table } from './constants.js'
+import { leastOf } from './constants.js'
 import { batched } from './conv.js'
 import { dataDims, type Layout, type PerDim, perDim, type SpatialPadding, spatialPadding } from './spatial.js'
 import { tapsOf } from './unfold.js'
@@ -138,7 +139,7 @@ function windowArgmax(p: Pooling): Tensor {
       [record('divide', [tap, integer(tapStrides[i], outer)], {}), integer(p.kernel[i], outer)],
       {},
     )
-    const position = record('iota', [], { shape: outer, dtype: 'i32', dimension: dim })
+    const position = iota(outer, dim)
     const start = record(
       'subtract',
       [record('multiply', [position, integer(p.strides[i], outer)], {}), integer(p.reach[i][0], outer)],

@@ -2,11 +2,11 @@ import type { DType } from '../../ir/index.js'
 import { composite } from '../control.js'
 import { asTensor, record, type TensorLike } from '../core.js'
 import { fail, typeText } from '../dims.js'
+import { table } from '../ops/creation.js'
 import { add, cos, mul, sin, sub, to } from '../ops/elementwise.js'
 import { narrow, reshape, unsqueeze } from '../ops/shape.js'
 import { cast, computeType, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { table } from './constants.js'
 
 export interface RotaryTables {
   /** [...positions, dim / 2] */

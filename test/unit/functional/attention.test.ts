@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { table } from '../../../src/tensor/functional/constants.js'
 import * as F from '../../../src/tensor/functional/index.js'
-import { narrow, reshape, transpose, unsqueeze } from '../../../src/tensor/ops/index.js'
+import { narrow, reshape, table, transpose, unsqueeze } from '../../../src/tensor/ops/index.js'
 import type { Tensor } from '../../../src/tensor/tensor.js'
 import { assertClose, checkGrad, of, range, run } from './helpers.js'
 
@@ -46,7 +45,7 @@ const SHAPES = [{ shape: [2, 4, 3, 2] }, { shape: [2, 2, 5, 2] }, { shape: [2, 2
 
 test('gradients, twice: grouped heads, masks, hidden rows', () => {
   const hidden = table(
-    range(15).map((i) => i % 3 !== 1 && i < 10),
+    range(15).map((i) => (i % 3 !== 1 && i < 10 ? 1 : 0)),
     [3, 5],
     'bool',
   )
@@ -119,7 +118,7 @@ test('multi-head attention: masks hide as in torch, single examples, separate pr
       F.multiHeadAttention(a, a, a, { numHeads: 2, inProjWeight, outProjWeight, needWeights: true, ...options })
   const weights = (options: Partial<F.MultiHeadAttentionOptions>) =>
     run((...xs) => attend(options)(...xs).weights as Tensor, x, w, o)[0]
-  const padding = weights({ keyPaddingMask: table([false, false, true, false, true, true], [2, 3], 'bool') })
+  const padding = weights({ keyPaddingMask: table([0, 0, 1, 0, 1, 1], [2, 3], 'bool') })
   assert.deepEqual(padding.shape, [2, 3, 3])
   assert.deepEqual([padding.values[2], padding.values[10], padding.values[11], padding.values[9]], [0, 0, 0, 1])
   const above = table([0, 1, 1, 0, 0, 1, 0, 0, 0], [3, 3], 'bool')

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { table } from '../../../src/tensor/functional/constants.js'
 import * as F from '../../../src/tensor/functional/index.js'
-import { logSoftmax } from '../../../src/tensor/ops/index.js'
+import { logSoftmax, table } from '../../../src/tensor/ops/index.js'
 import { assertClose, checkGrad, numbers, of, run } from './helpers.js'
 
 /** -log of the summed probability of all paths of `steps` classes that collapse to `labels`. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { table } from '../../../src/tensor/functional/constants.js'
 import * as F from '../../../src/tensor/functional/index.js'
-import { softmax } from '../../../src/tensor/ops/index.js'
+import { softmax, table } from '../../../src/tensor/ops/index.js'
 import type { Tensor } from '../../../src/tensor/tensor.js'
 import { assertClose, checkGrad, of, run } from './helpers.js'
 
