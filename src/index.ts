@@ -2,4 +2,5 @@
 
 export * as optim from './optim/index.js'
 export { liveBytes, setBackend } from './runtime/index.js'
+export * as F from './tensor/functional/index.js'
 export * from './tensor/index.js'
