@@ -293,7 +293,7 @@ inline Status convolution(KernelCall& call) {
   return with_workspace(call.pool, [&](Workspace& memory) {
     char* dense_bias = memory.take<char>(bias ? bias->dims[0] * element_size(bias->dtype) : 0);
     if (!bias) dense_bias = nullptr;
-    if (dense_bias) copy_in_order(call.pool, *bias, kIdentityOrder, dense_bias);
+    if (bias && memory.ready()) copy_in_order(call.pool, *bias, kIdentityOrder, dense_bias);
     if (x.dtype == DType::f32) return conv_f32(call.pool, s, reinterpret_cast<const float*>(dense_bias), c.activation, memory);
     return conv_generic(call.pool, s, {x.dtype, w.dtype, y.dtype, x.dtype}, dense_bias, c.activation, memory);
   });

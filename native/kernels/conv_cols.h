@@ -131,7 +131,7 @@ KAIMO_NOINLINE void conv_cols_block(const ConvCols& job, int64_t n, int64_t g, i
       for (int64_t tile = 0; tile < split.tiles; ++tile) {
         t.a = job.w + g * job.w_group + t.row * job.w_rs + k0 * job.w_cs;
         t.c = y + t.row * s.y_c + t.col;
-        run_tile(t, false, split.rows(tile), cols);
+        run_tile(t, kARows, split.rows(tile), cols);
         t.row += split.rows(tile);
       }
     }
@@ -186,7 +186,7 @@ inline Status conv_cols(Pool* pool, const ConvShape& s, const float* bias, int64
   const Operand weights = weight_view(s);
   DimGroup k;
   for (int d = 2; d < weights.rank; ++d) k.push(weights.dims[d], weights.strides[d], 0, 0);
-  const bool copy_weights = k.rank > 1;
+  const bool copy_weights = k.rank > 1 || (k.rank == 1 && k.a[0] != 1);
   float* padded = memory.take<float>(job.p.elements + 2 * nr);
   float* copied = memory.take<float>(copy_weights ? element_count(weights) : 0);
   int64_t* offsets = memory.take<int64_t>(s.depth());
@@ -197,7 +197,7 @@ inline Status conv_cols(Pool* pool, const ConvShape& s, const float* bias, int64
   job.w = reinterpret_cast<const float*>(w.data);
   job.w_group = w.strides[0];
   job.w_rs = w.strides[1];
-  job.w_cs = copy_weights ? 1 : k.rank ? k.a[0] : 1;
+  job.w_cs = 1;
   job.epilogue.bias = bias;
   job.epilogue.bias_rs = 1;
   job.epilogue.bias_cs = 0;

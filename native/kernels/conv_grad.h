@@ -92,7 +92,7 @@ inline void weight_grad_task(void* context, int64_t task, int worker) {
     for (int64_t tile = 0; tile < split.tiles; o += split.rows(tile), ++tile) {
       t.a = job.g + g * job.g_group + r0 * job.g_row + o;
       t.c = job.sums + (g * s.co + o) * depth + panel * nr;
-      run_tile(t, false, split.rows(tile), cols);
+      run_tile(t, kAColumns, split.rows(tile), cols);
     }
   }
 }

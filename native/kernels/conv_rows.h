@@ -92,7 +92,7 @@ KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0
         t.row = row0 + i;
         t.a = block + tile * t.kc * kMr;
         t.c = y + t.row * t.ldc + t.col;
-        run_tile(t, true, split.rows(tile), cols);
+        run_tile(t, kAPacked, split.rows(tile), cols);
       }
     }
   }

@@ -69,8 +69,8 @@ KAIMO_INLINE int64_t gemm_packed_b_size(int64_t k, int64_t n) {
 
 // Runs the tile kernel for one tile, whole or cut at the right edge.
 template <typename T>
-KAIMO_INLINE void run_tile(const TileArgs<T>& t, bool packed_a, int64_t rows, int64_t cols) {
-  const TileKernel<T> kernel = TileTable<T>::kernels[packed_a][rows - 1];
+KAIMO_INLINE void run_tile(const TileArgs<T>& t, ALayout layout, int64_t rows, int64_t cols) {
+  const TileKernel<T> kernel = TileTable<T>::kernels[layout][rows - 1];
   if (cols == kNr<T>) {
     kernel(t);
   } else {
@@ -88,7 +88,14 @@ struct PanelsJob {
   bool failed;
 };
 
-// Panels [p0, p1) of one matrix of the batch; scratch holds one panel of one block of K.
+// Where one panel of B serves many rows, or its rows would all fall into the same sets of the cache, a packed copy is read faster.
+template <typename T>
+KAIMO_INLINE bool worth_packing_b(const Gemm<T>& g) {
+  const int64_t pitch = g.b_rs * int64_t(sizeof(T));
+  return g.b_cs != 1 || g.m > 4 * kMr || (g.m > kMr && pitch % 1024 == 0);
+}
+
+// Panels [p0, p1) of one matrix of the batch; scratch holds one panel of one block of K, then one tile of A.
 template <typename T>
 KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, int64_t matrix, int64_t p0, int64_t p1, T* scratch) {
   constexpr int64_t nr = kNr<T>;
@@ -96,6 +103,9 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, int64_t matrix, int64_t p0, in
   g.batch.offsets(matrix, &ao, &bo, &co);
   const RowSplit split(g.m);
   const int64_t kb = gemm_k_block(g.k);
+  const bool pack_b = worth_packing_b(g);
+  const ALayout layout = g.a_cs == 1 ? kARows : g.a_rs == 1 ? kAColumns : kAPacked;
+  T* a_tile = scratch + (kb + 1) * nr;
   TileArgs<T> t;
   t.a_rs = g.a_rs;
   t.a_cs = g.a_cs;
@@ -112,7 +122,7 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, int64_t matrix, int64_t p0, in
         t.b = g.packed_b + (p * g.k + k0) * nr;
       } else {
         const T* src = g.b + bo + k0 * g.b_rs + p * nr * g.b_cs;
-        if (g.b_cs == 1 && cols == nr) {
+        if (!pack_b && cols == nr) {
           t.b = src;
           t.b_rs = g.b_rs;
         } else {
@@ -125,8 +135,12 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, int64_t matrix, int64_t p0, in
       for (int64_t tile = 0; tile < split.tiles; ++tile) {
         const int64_t rows = split.rows(tile);
         t.a = g.a + ao + t.row * g.a_rs + k0 * g.a_cs;
+        if (layout == kAPacked) {
+          pack_a_panel(a_tile, t.a, g.a_rs, g.a_cs, rows, t.kc);
+          t.a = a_tile;
+        }
         t.c = g.c + co + t.row * g.ldc + t.col;
-        run_tile(t, false, rows, cols);
+        run_tile(t, layout, rows, cols);
         t.row += rows;
       }
     }
@@ -141,14 +155,11 @@ template <typename T>
 void panels_task(void* context, int64_t task, int worker) {
   auto& job = *static_cast<PanelsJob<T>*>(context);
   const Gemm<T>& g = *job.g;
-  T* scratch = nullptr;
-  if (!g.packed_b) {
-    const size_t bytes = sizeof(T) * size_t((gemm_k_block(g.k) + 1) * kNr<T>);
-    scratch = static_cast<T*>(worker_scratch(job.pool, worker, bytes));
-    if (!scratch) {
-      __atomic_store_n(&job.failed, true, __ATOMIC_RELAXED);
-      return;
-    }
+  const size_t bytes = sizeof(T) * size_t((gemm_k_block(g.k) + 1) * (kNr<T> + kMr) + Vec<T>::n);
+  T* scratch = static_cast<T*>(worker_scratch(job.pool, worker, bytes));
+  if (!scratch) {
+    __atomic_store_n(&job.failed, true, __ATOMIC_RELAXED);
+    return;
   }
   const int64_t panels = g.panels(), end = min64((task + 1) * job.group, panels * g.batch.count);
   for (int64_t u = task * job.group; u < end;) {
@@ -237,7 +248,7 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
         const int64_t rows = split.rows(tile);
         t.a = scratch + (tile - tile0) * t.kc * kMr;
         t.c = g.c + co + t.row * g.ldc + t.col;
-        run_tile(t, true, rows, cols);
+        run_tile(t, kAPacked, rows, cols);
         t.row += rows;
       }
     }

@@ -18,7 +18,8 @@ constexpr int kMr = 12, kNv = 2;
 constexpr int kMr = 6, kNv = 2;
 #endif
 
-constexpr int64_t kKcMax = 256;
+// A panel of B of this length fills most of a 32 KiB L1 cache; fewer blocks of K mean fewer passes over C.
+constexpr int64_t kKcMax = 384;
 
 template <typename T>
 constexpr int64_t kNr = kNv * Vec<T>::n;
@@ -50,7 +51,7 @@ template <typename T>
 struct TileArgs {
   int64_t kc;
   const T* a;
-  int64_t a_rs, a_cs;  // ignored by the packed kernels: 1 and kMr
+  int64_t a_rs, a_cs;
   const T* b;
   int64_t b_rs;  // kNr<T> when packed
   T* c;
@@ -83,14 +84,18 @@ KAIMO_INLINE void tile_finish(const TileArgs<T>& t, typename Vec<T>::type (&acc)
   }
 }
 
-template <typename T, int mr, int nv, bool packed>
+// How A lies: rows along k (a_cs == 1), columns (a_rs == 1), or packed panels (a_rs == 1, a_cs == kMr). Constants in the addresses are
+// worth a quarter of the speed.
+enum ALayout { kARows = 0, kAPacked = 1, kAColumns = 2 };
+
+template <typename T, int mr, int nv, int layout>
 KAIMO_NOINLINE void tile_kernel(const TileArgs<T>& t) {
   using V = typename Vec<T>::type;
   constexpr int n = Vec<T>::n;
   V acc[mr][nv] = {};
   const T* a = t.a;
   const T* b = t.b;
-  const int64_t a_rs = packed ? 1 : t.a_rs, a_cs = packed ? kMr : t.a_cs, b_rs = t.b_rs;
+  const int64_t a_rs = layout == kARows ? t.a_rs : 1, a_cs = layout == kARows ? 1 : layout == kAPacked ? kMr : t.a_cs, b_rs = t.b_rs;
   if (!t.first) {
     for (int i = 0; i < mr; ++i) __builtin_prefetch(t.c + i * t.ldc, 1);
   }
@@ -125,10 +130,19 @@ KAIMO_NOINLINE void tile_kernel(const TileArgs<T>& t) {
 template <typename T>
 using TileKernel = void (*)(const TileArgs<T>&);
 
-// kernels[packed][rows - 1]
+// kernels[layout][rows - 1]. Integers, which always come widened and unpacked, have the first row alone.
 template <typename T, int... mr>
 struct TileTableOf {
-  static constexpr TileKernel<T> kernels[2][sizeof...(mr)] = {{tile_kernel<T, mr, kNv, false>...}, {tile_kernel<T, mr, kNv, true>...}};
+  static constexpr TileKernel<T> kernels[3][sizeof...(mr)] = {
+      {tile_kernel<T, mr, kNv, kARows>...}, {tile_kernel<T, mr, kNv, kAPacked>...}, {tile_kernel<T, mr, kNv, kAColumns>...}};
+};
+template <int... mr>
+struct TileTableOf<uint32_t, mr...> {
+  static constexpr TileKernel<uint32_t> kernels[1][sizeof...(mr)] = {{tile_kernel<uint32_t, mr, kNv, kARows>...}};
+};
+template <int... mr>
+struct TileTableOf<uint64_t, mr...> {
+  static constexpr TileKernel<uint64_t> kernels[1][sizeof...(mr)] = {{tile_kernel<uint64_t, mr, kNv, kARows>...}};
 };
 #if defined(__AVX512F__)
 template <typename T>
