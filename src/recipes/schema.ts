@@ -1,21 +1,35 @@
 import { z } from 'zod'
+import { TRUNCATIONS } from '../text/char-tokenizer.js'
+import { modelSpec } from './model-spec.js'
 
 const positive = z.int().positive()
 const fraction = z.number().gt(0).lt(1)
 
-const scheduleSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('constant') }),
-  z.strictObject({
-    type: z.literal('cosine'),
-    warmupSteps: z.int().min(0).default(0),
-    finalFactor: z.number().min(0).max(1).default(0),
-  }),
-  z.strictObject({
-    type: z.literal('linear'),
-    warmupSteps: z.int().min(0).default(0),
-    finalFactor: z.number().min(0).max(1).default(0),
-  }),
-])
+/** Says which kinds there are where a discriminator is wrong. */
+const oneOf =
+  (what: string, kinds: readonly string[]) =>
+  (issue: { readonly input?: unknown }): string => {
+    const given = (issue.input as Record<string, unknown> | null | undefined)?.[what]
+    return `expected ${kinds.join(', ')}, got ${JSON.stringify(given) ?? 'nothing'}`
+  }
+
+const scheduleSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({ type: z.literal('constant') }),
+    z.strictObject({
+      type: z.literal('cosine'),
+      warmupSteps: z.int().min(0).default(0),
+      finalFactor: z.number().min(0).max(1).default(0),
+    }),
+    z.strictObject({
+      type: z.literal('linear'),
+      warmupSteps: z.int().min(0).default(0),
+      finalFactor: z.number().min(0).max(1).default(0),
+    }),
+  ],
+  { error: oneOf('type', ['constant', 'cosine', 'linear']) },
+)
 
 const optimizerSchema = z.strictObject({
   /** Keras' semantics; see docs for the differences from torch's. */
@@ -34,25 +48,29 @@ const optimizerSchema = z.strictObject({
   gradientAccumulationSteps: positive.optional(),
 })
 
-const callbackSchema = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('earlyStopping'),
-    monitor: z.string().default('val_loss'),
-    patience: z.int().min(0).default(3),
-    minDelta: z.number().min(0).default(0),
-    restoreBestWeights: z.boolean().default(true),
-  }),
-  z.strictObject({
-    type: z.literal('reduceLROnPlateau'),
-    monitor: z.string().default('val_loss'),
-    factor: z.number().gt(0).lt(1).default(0.5),
-    patience: z.int().min(0).default(2),
-    minLr: z.number().min(0).default(0),
-  }),
-  z.strictObject({ type: z.literal('terminateOnNaN') }),
-  z.strictObject({ type: z.literal('csvLogger'), file: z.string().default('log.csv') }),
-  z.strictObject({ type: z.literal('tensorBoard'), dir: z.string().default('tensorboard') }),
-])
+const callbackSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({
+      type: z.literal('earlyStopping'),
+      monitor: z.string().default('val_loss'),
+      patience: z.int().min(0).default(3),
+      minDelta: z.number().min(0).default(0),
+      restoreBestWeights: z.boolean().default(true),
+    }),
+    z.strictObject({
+      type: z.literal('reduceLROnPlateau'),
+      monitor: z.string().default('val_loss'),
+      factor: z.number().gt(0).lt(1).default(0.5),
+      patience: z.int().min(0).default(2),
+      minLr: z.number().min(0).default(0),
+    }),
+    z.strictObject({ type: z.literal('terminateOnNaN') }),
+    z.strictObject({ type: z.literal('csvLogger'), file: z.string().default('log.csv') }),
+    z.strictObject({ type: z.literal('tensorBoard'), dir: z.string().default('tensorboard') }),
+  ],
+  { error: oneOf('type', ['earlyStopping', 'reduceLROnPlateau', 'terminateOnNaN', 'csvLogger', 'tensorBoard']) },
+)
 
 /** Which hash buckets (FNV-1a-32 of the text's UTF-8 bytes modulo `buckets`) make test and validation; the rest trains. */
 const hashSplitSchema = z.strictObject({
@@ -62,18 +80,12 @@ const hashSplitSchema = z.strictObject({
   validation: z.array(z.int().min(0)),
 })
 
-const layerSchema = z.looseObject({ type: z.string() })
-
-const modelSchema = z.union([
-  z.strictObject({ layers: z.array(layerSchema).min(1) }),
-  z.looseObject({ architecture: z.string() }),
-])
-
 const base = {
   name: z.string().min(1),
   description: z.string().optional(),
   seed: z.int().min(0).default(0),
-  model: modelSchema,
+  /** Goes on from a trained model, a folder or the name of an embedded one: its architecture, vocabulary and classes are kept. */
+  initialModel: z.string().min(1).optional(),
   optimizer: optimizerSchema.prefault({}),
   epochs: positive,
   batchSize: positive.default(32),
@@ -85,18 +97,36 @@ const base = {
   checkpointEveryBatches: z.int().min(0).default(0),
 }
 
+/** Where the data comes from: said when a file is missing, and in the model card. */
+const provenance = {
+  name: z.string().optional(),
+  origin: z.string().optional(),
+  licence: z.string().optional(),
+}
+
 const idxSchema = z.strictObject({ images: z.string(), labels: z.string() })
 
 const imageSchema = z.strictObject({
   task: z.literal('image-classification'),
   ...base,
+  model: modelSpec(null).optional(),
   data: z.strictObject({
+    ...provenance,
     train: idxSchema,
     test: idxSchema.optional(),
     /** The last part of the training images is held out. */
     validationFraction: fraction.default(0.1),
     labels: z.array(z.string()).optional(),
   }),
+  /** Changes to training images, other ones each epoch. */
+  augment: z
+    .strictObject({
+      /** Mirrors half of the images. */
+      flip: z.boolean().default(false),
+      /** Moves images by up to so many pixels each way. */
+      shift: z.int().min(0).max(64).default(0),
+    })
+    .prefault({}),
   labelSmoothing: z.number().min(0).lt(1).default(0),
 })
 
@@ -107,10 +137,22 @@ const textFileSchema = z.strictObject({
   label: z.string().default('label'),
 })
 
+const tokenizerSchema = z.strictObject({
+  type: z.literal('characters').default('characters'),
+  /** Rarer characters are unknown. */
+  minCount: positive.default(2),
+  maxSize: z.int().min(3).optional(),
+  maxLength: positive.default(256),
+  /** What happens to longer texts: an error, or the start is kept, or start and end in equal parts. */
+  truncation: z.enum(TRUNCATIONS).default('headAndTail'),
+})
+
 const textSchema = z.strictObject({
   task: z.literal('text-classification'),
   ...base,
+  model: modelSpec('text-classification').optional(),
   data: z.strictObject({
+    ...provenance,
     train: textFileSchema,
     validation: textFileSchema.optional(),
     test: textFileSchema.optional(),
@@ -119,16 +161,8 @@ const textSchema = z.strictObject({
     labels: z.array(z.string()).optional(),
     dropEmpty: z.boolean().default(true),
   }),
-  tokenizer: z
-    .strictObject({
-      type: z.literal('characters').default('characters'),
-      minCount: positive.default(2),
-      maxSize: positive.optional(),
-      maxLength: positive.default(256),
-      /** What is kept of longer texts: the start, or start and end in equal parts. */
-      truncation: z.enum(['head', 'headAndTail']).default('headAndTail'),
-    })
-    .prefault({}),
+  /** Left out with `initialModel`, whose tokenizer is used. */
+  tokenizer: tokenizerSchema.optional(),
   labelSmoothing: z.number().min(0).lt(1).default(0),
   /** Share of characters replaced by the unknown character while training. */
   characterDropout: z.number().min(0).lt(1).default(0),
@@ -137,7 +171,9 @@ const textSchema = z.strictObject({
 const languageModelSchema = z.strictObject({
   task: z.literal('language-modeling'),
   ...base,
+  model: modelSpec('language-modeling').optional(),
   data: z.strictObject({
+    ...provenance,
     path: z.string(),
     /** The last part of the text is held out. */
     validationFraction: fraction.default(0.1),
@@ -145,14 +181,36 @@ const languageModelSchema = z.strictObject({
   sequenceLength: positive.default(128),
 })
 
-export const recipeSchema = z.discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema])
+const TASKS = ['image-classification', 'text-classification', 'language-modeling']
+
+export const recipeSchema = z
+  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema], { error: oneOf('task', TASKS) })
+  .superRefine((recipe, context) => {
+    const fault = (path: string, message: string): void => {
+      context.issues.push({ code: 'custom', message, path: [path], input: recipe })
+    }
+    const { model, initialModel } = recipe
+    if ((model === undefined) === (initialModel === undefined)) fault('model', 'expected either model or initialModel')
+    if (recipe.task !== 'text-classification') return
+    if (initialModel && recipe.tokenizer) fault('tokenizer', 'initialModel brings its own; leave this out')
+    const { split } = recipe.data
+    for (const part of ['test', 'validation'] as const) {
+      if (split?.[part].some((bucket) => bucket >= split.buckets))
+        fault('data', `split.${part} holds a bucket past ${split.buckets - 1}`)
+      if (split && split[part].length > 0 && recipe.data[part])
+        fault('data', `both split and a file give the ${part} part`)
+    }
+    const twice = split?.test.find((bucket) => split.validation.includes(bucket))
+    if (twice !== undefined) fault('data', `bucket ${twice} is in both test and validation`)
+  })
 
 /** A training run as data. Parsed from JSON by {@link parseRecipe}. */
 export type Recipe = z.infer<typeof recipeSchema>
 export type ImageRecipe = Extract<Recipe, { task: 'image-classification' }>
 export type TextRecipe = Extract<Recipe, { task: 'text-classification' }>
 export type LanguageModelRecipe = Extract<Recipe, { task: 'language-modeling' }>
-export type ModelSpec = Recipe['model']
+export type TokenizerSpec = z.infer<typeof tokenizerSchema>
+export type { ModelSpec } from './model-spec.js'
 export type OptimizerSpec = Recipe['optimizer']
 export type CallbackSpec = Recipe['callbacks'][number]
 
