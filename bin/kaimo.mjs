@@ -6,11 +6,11 @@ import module from 'node:module'
 module.enableCompileCache?.()
 
 const built = new URL('../dist/cli/main.js', import.meta.url)
-if (existsSync(built)) {
+// KAIMO_SOURCE=1 runs the sources of a checkout even where a build exists.
+if (existsSync(built) && !process.env.KAIMO_SOURCE) {
   const { runCli } = await import(built.href)
   await runCli(process.argv.slice(2))
 } else {
-  // A checkout that was not built: the sources run through tsx.
   const { register } = await import('tsx/esm/api')
   register()
   const { runCli } = await import(new URL('../src/cli/main.ts', import.meta.url).href)

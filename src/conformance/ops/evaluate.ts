@@ -23,7 +23,7 @@ export interface Host {
   /** Undefined where `name` is a method. */
   attribute(receiver: Tensor, name: string): PyValue | undefined
   /** One item a dimension: `x[i, j]` has two, `x[[i, j]]` has one, a list. */
-  index(receiver: Tensor, items: readonly PyValue[]): Tensor
+  index(receiver: Tensor, items: readonly PyValue[]): Promise<Tensor>
   unary(op: UnaryOp, operand: Tensor): Tensor
   binary(op: BinaryOp | CompareOp, left: PyValue, right: PyValue): Tensor
 }

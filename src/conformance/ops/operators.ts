@@ -50,8 +50,12 @@ function indexItem(item: PyValue): T.Index {
   throw new TypeError(`an index is made of integers, slices, None, ... and tensors, got ${describe(item)}`)
 }
 
-export const indexTensor = (receiver: T.Tensor, items: readonly PyValue[]): T.Tensor =>
-  T.at(receiver, ...items.map(indexItem))
+/** x[items]. Masks are read first, since they decide the shape of the result. */
+export async function indexTensor(receiver: T.Tensor, items: readonly PyValue[]): Promise<T.Tensor> {
+  const indices = items.map(indexItem)
+  for (const index of indices) if (index instanceof T.Tensor && index.dtype === 'bool') await index.data()
+  return T.at(receiver, ...indices)
+}
 
 /** Sum over all pairs of the inner product of an output with its cotangent: its gradients are the vector-Jacobian products. */
 export const contraction = (pairs: readonly (readonly [output: T.Tensor, cotangent: T.Tensor])[]): T.Tensor =>
