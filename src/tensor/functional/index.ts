@@ -42,6 +42,7 @@ export * from './conv-transpose.js'
 export * from './ctc.js'
 export * from './dropout.js'
 export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
+export { type InterpolateOptions, type InterpolationMode, interpolate } from './interpolate.js'
 export * from './keras-recurrent.js'
 export * from './loss.js'
 export {
@@ -68,7 +69,29 @@ export {
 } from './norm.js'
 export * from './norm-response.js'
 export * from './pool.js'
-export * from './pool-adaptive.js'
+export {
+  type AdaptivePoolOptions,
+  type AdaptiveSize,
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool1dWithIndices,
+  adaptiveMaxPool2d,
+  adaptiveMaxPool2dWithIndices,
+  adaptiveMaxPool3d,
+  adaptiveMaxPool3dWithIndices,
+  type GlobalPoolOptions,
+  globalAvgPool,
+  globalMaxPool,
+  lpPool1d,
+  lpPool2d,
+  lpPool3d,
+  type MaxUnpoolOptions,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
+} from './pool-adaptive.js'
 export { type LayerOptions, lengthMask, type RecurrentWeights, recur } from './recurrent.js'
 export type { LossOptions, Reduction } from './reduction.js'
 export * from './rnn.js'

@@ -50,7 +50,7 @@ function adaptive(
 }
 
 /** Gathers windows of one length along `dim`: the dimension becomes two, [windows, length]. */
-function takeWindows(x: Tensor, dim: number, windows: readonly number[][], length: number): Tensor {
+export function takeWindows(x: Tensor, dim: number, windows: readonly number[][], length: number): Tensor {
   const indices = table(windows.flat(), [windows.length, length, 1], 'i32')
   return record('gather', [x, indices], {
     offset_dims: [...range(0, dim), ...range(dim + 2, x.ndim - dim - 1)],
@@ -98,6 +98,10 @@ function adaptiveAverage(
   })
   return restore(y)
 }
+
+/** Mean over windows chosen so that the spatial dimensions of [batch, channels, ...spatial] become `sizes`. */
+export const adaptiveAveragePool = (x: TensorLike, sizes: readonly number[], layout: Layout): Tensor =>
+  adaptiveAverage('adaptiveAvgPool', sizes.length, x, sizes, { layout })
 
 /** Every combination of one window of each dimension, as row-major positions in the plane. */
 function planeWindows(windows: readonly number[][][], extents: readonly number[]): number[][] {
