@@ -1,8 +1,12 @@
-import { type DType, Parameter, type Shape, Tensor, zeros } from '../tensor/index.js'
+import { Flag } from '../runtime/index.js'
+import { type DType, isFloat, Parameter, type Shape, Tensor, zeros } from '../tensor/index.js'
+import { type ConstraintLike, getConstraint } from './constraints.js'
 import { getInitializer, type InitializerLike } from './initializers.js'
-import { Module } from './module.js'
+import { layerConfig } from './layer-config.js'
+import { type Child, Module, setParameterTrainable } from './module.js'
+import { automaticName } from './names.js'
 import { getRegularizer, type Regularizer, type RegularizerLike } from './regularizers.js'
-import { SymbolicTensor } from './symbolic.js'
+import { type PartialShape, SymbolicTensor } from './symbolic.js'
 
 /** What one forward pass shares between layers. */
 export interface CallContext {
@@ -29,51 +33,59 @@ export interface WeightOptions {
   initializer: InitializerLike
   trainable?: boolean
   regularizer?: RegularizerLike
+  constraint?: ConstraintLike
+  /** Default: the layer's dtype. */
+  dtype?: DType
 }
 
-const counters = new Map<string, number>()
-
-/** `Conv2D` -> `conv2d`, `conv2d_1`, ...: Keras' automatic names. */
-function automaticName(className: string): string {
-  const base = className
-    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replace(/_?(\d)_?D$/i, '$1d')
-    .toLowerCase()
-  const count = counters.get(base) ?? 0
-  counters.set(base, count + 1)
-  return count === 0 ? base : `${base}_${count}`
+interface Weight {
+  readonly name: string
+  readonly parameter: Parameter
+  /** As declared: freezing does not change the order of weights. */
+  readonly trainable: boolean
+  readonly regularizer: ReturnType<typeof getRegularizer>
+  readonly constraint: ReturnType<typeof getConstraint>
 }
-
-/** Starts automatic layer names over (as keras.utils.clear_session does). */
-export const resetNames = (): void => counters.clear()
 
 type Inputs = Tensor | Tensor[]
-type SymbolicInputs = SymbolicTensor | SymbolicTensor[]
+export type InputShapes = PartialShape | readonly PartialShape[]
+
+// Extents that stand in for unknown ones; large enough for windows, different enough that windows tell them apart.
+const STAND_INS = [96, 134]
+
+const isParameterOf = (weights: readonly Weight[], child: Parameter | Module): boolean =>
+  weights.some(({ parameter }) => parameter === child)
 
 /**
  * A layer in Keras' sense. Subclasses give `className`, create weights in `build` (through {@link addWeight}) and compute in `call`.
- * Weights are properties of the layer, so their paths are checkpoint keys.
+ * Checkpoint keys are the names of weights under the property paths of layers.
  */
 export abstract class Layer extends Module {
   /** Keras class name. */
   abstract readonly className: string
+  /** Whether the mask of the input is that of the output, too. Layers that drop or make masks override {@link passMask}. */
+  readonly supportsMasking: boolean = false
   protected assignedName: string | undefined
   built = false
   readonly inputShape: Shape | undefined
   readonly dtype: DType
   readonly activityRegularizer: Regularizer | null
-  private readonly startsTrainable: boolean
-  private readonly penalties: { readonly parameter: Parameter; readonly regularizer: Regularizer }[] = []
-  private readonly order: Parameter[] = []
+  #calls = 0
+  readonly #trainable: Flag<boolean>
+  readonly #weights: Weight[] = []
+  readonly #settings: object
 
-  constructor(options: LayerOptions = {}) {
+  /** `settings`: the options that {@link config} writes, with their defaults filled in. */
+  constructor(options: LayerOptions = {}, settings: object = {}) {
     super()
     this.assignedName = options.name
     this.inputShape = options.inputShape
     this.dtype = options.dtype ?? 'f32'
-    this.startsTrainable = options.trainable ?? true
+    this.#trainable = new Flag(options.trainable ?? true)
     this.activityRegularizer = getRegularizer(options.activityRegularizer)
+    this.#settings = options.activityRegularizer
+      ? { activityRegularizer: options.activityRegularizer, ...settings }
+      : settings
   }
 
   get name(): string {
@@ -85,30 +97,65 @@ export abstract class Layer extends Module {
     this.assignedName = name
   }
 
+  /** False while frozen: weights are not updated, and BatchNormalization uses its moving statistics. */
+  get trainable(): boolean {
+    return this.#trainable.get()
+  }
+
+  set trainable(trainable: boolean) {
+    this.setTrainable(trainable)
+  }
+
+  protected override setTrainable(trainable: boolean): void {
+    this.#trainable.set(trainable)
+    super.setTrainable(trainable)
+  }
+
   /** Creates weights for inputs of this shape (null = any extent). */
-  build(_inputShape: readonly (number | null)[] | readonly (readonly (number | null)[])[]): void {}
+  build(_inputShape: InputShapes): void {}
 
   /** Computes the output. */
   abstract call(inputs: Inputs, context: CallContext): Inputs
 
-  /** Adds a weight. `name` is its name in Keras' weight paths. */
+  /**
+   * Adds a weight. `name` is its checkpoint key within the layer, and the last part of its Keras path.
+   * @throws Error when the layer has a weight of that name.
+   */
   protected addWeight(name: string, shape: Shape, options: WeightOptions): Parameter {
-    const trainable = (options.trainable ?? true) && this.startsTrainable
-    const parameter = new Parameter(getInitializer(options.initializer)(shape, this.dtype), {
+    if (this.#weights.some((weight) => weight.name === name))
+      throw new Error(`${this.className} ${this.name} has a weight '${name}' already; give another name`)
+    const trainable = options.trainable ?? true
+    const dtype = options.dtype ?? this.dtype
+    const parameter = new Parameter(getInitializer(options.initializer)(shape, dtype), {
       trainable,
       name: `${this.name}/${name}`,
     })
-    const regularizer = getRegularizer(options.regularizer)
-    if (regularizer) this.penalties.push({ parameter, regularizer })
-    this.order.push(parameter)
+    if (!this.#trainable.get()) setParameterTrainable(parameter, false)
+    this.#weights.push({
+      name,
+      parameter,
+      trainable,
+      regularizer: getRegularizer(options.regularizer),
+      constraint: getConstraint(options.constraint),
+    })
     return parameter
   }
 
-  /** Weights in Keras' order: as created, trainable first. */
+  protected override *children(): Iterable<Child> {
+    for (const { name, parameter } of this.#weights) yield [name, parameter]
+    for (const child of super.children()) if (!isParameterOf(this.#weights, child[1])) yield child
+  }
+
+  /** Layers held directly. */
+  protected get sublayers(): Layer[] {
+    return [...this.children()].map(([, child]) => child).filter((child) => child instanceof Layer)
+  }
+
+  /** Weights in Keras' order: as created, trainable ones first, those of layers inside after them. */
   get weights(): Parameter[] {
-    const own = [...this.order]
-    for (const [, child] of this.children()) if (child instanceof Layer) own.push(...child.weights)
-    return own
+    const own = [true, false].flatMap((trainable) => this.#weights.filter((weight) => weight.trainable === trainable))
+    const all = [...own.map(({ parameter }) => parameter), ...this.sublayers.flatMap((layer) => layer.weights)]
+    return [...new Set(all)]
   }
 
   /** Builds on first use and runs the layer. */
@@ -124,43 +171,61 @@ export abstract class Layer extends Module {
     const { activityRegularizer } = this
     if (!activityRegularizer) return
     for (const output of Array.isArray(outputs) ? outputs : [outputs]) {
+      const penalty = activityRegularizer(output)
       // Keras divides activity penalties by the batch size.
-      context.losses.push(activityRegularizer(output).div(output.shape[0]))
+      context.losses.push(output.ndim > 0 ? penalty.div(output.shape[0]) : penalty)
     }
   }
 
-  /** Hands the mask of the input on to the output. Override where a layer uses up or drops masks. */
+  /** Hands the mask of the input on to the output. Override where a layer makes a mask. */
   protected passMask(inputs: Inputs, outputs: Inputs, context: CallContext): void {
-    if (Array.isArray(inputs) || Array.isArray(outputs)) return
-    const mask = context.masks.get(inputs)
+    if (!this.supportsMasking || Array.isArray(outputs)) return
+    const mask = context.masks.get(Array.isArray(inputs) ? inputs[0] : inputs)
     if (mask && !context.masks.has(outputs)) context.masks.set(outputs, mask)
   }
 
-  ensureBuilt(inputShape: readonly (number | null)[] | readonly (readonly (number | null)[])[]): void {
+  ensureBuilt(inputShape: InputShapes): void {
     if (this.built) return
     this.build(inputShape)
     this.built = true
   }
 
-  /** Penalties on weights, as scalars. */
+  /** Penalties on trainable weights, as scalars. */
   regularizationLosses(): Tensor[] {
-    const own = this.penalties.map(({ parameter, regularizer }) => regularizer(parameter.value))
-    for (const [, child] of this.children()) if (child instanceof Layer) own.push(...child.regularizationLosses())
-    return own
+    const own = this.#weights.flatMap(({ parameter, regularizer }) =>
+      regularizer && parameter.trainable ? [regularizer(parameter.value)] : [],
+    )
+    return [...own, ...this.sublayers.flatMap((layer) => layer.regularizationLosses())]
   }
 
-  /** Connects the layer in a functional model: `nn.dense(8).apply(x)`. */
-  apply(inputs: SymbolicTensor): SymbolicTensor
-  apply(inputs: SymbolicInputs): SymbolicTensor
-  apply(inputs: SymbolicInputs): SymbolicTensor {
-    const list = Array.isArray(inputs) ? inputs : [inputs]
+  /** Projects constrained weights onto what they may be; `fit` does so after each update. */
+  applyConstraints(): void {
+    for (const { parameter, constraint } of this.#weights)
+      if (constraint && parameter.trainable) parameter.value = constraint(parameter.value)
+    for (const layer of this.sublayers) layer.applyConstraints()
+  }
+
+  /**
+   * Connects the layer in a functional model: `nn.dense(8).apply(x)`.
+   * @throws RangeError when the layer has several outputs: use {@link applyAll}.
+   */
+  apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const outputs = this.applyAll(inputs)
+    if (outputs.length !== 1)
+      throw new RangeError(`${this.className} ${this.name} has ${outputs.length} outputs; connect it with applyAll()`)
+    return outputs[0]
+  }
+
+  /** {@link apply} for layers with several outputs. */
+  applyAll(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor[] {
+    const list: readonly SymbolicTensor[] = inputs instanceof SymbolicTensor ? [inputs] : inputs
     const shapes = list.map((input) => input.shape)
-    this.ensureBuilt(Array.isArray(inputs) ? shapes : shapes[0])
-    const [output] = this.outputShapes(
-      shapes,
-      list.map((input) => input.dtype),
+    this.ensureBuilt(list.length === 1 && !this.takesList ? shapes[0] : shapes)
+    const dtypes = list.map((input) => input.dtype)
+    const source = { layer: this, inputs: list, index: this.#calls++ }
+    return this.outputShapes(shapes, dtypes).map(
+      ({ shape, dtype }, i) => new SymbolicTensor(shape, dtype, source, i, this.name),
     )
-    return new SymbolicTensor(output.shape, output.dtype, this, list)
   }
 
   /** Eager call: `layer.forward(x)` in the module's present mode. */
@@ -173,10 +238,10 @@ export abstract class Layer extends Module {
    * nothing is computed.
    */
   outputShapes(
-    shapes: readonly (readonly (number | null)[])[],
+    shapes: readonly PartialShape[],
     dtypes: readonly DType[],
   ): { shape: (number | null)[]; dtype: DType }[] {
-    const [first, second] = [4, 6].map((unknown) => {
+    const probe = (unknown: number): Tensor[] => {
       const inputs = shapes.map((shape, i) =>
         zeros(
           shape.map((extent) => extent ?? unknown),
@@ -185,7 +250,10 @@ export abstract class Layer extends Module {
       )
       const outputs = this.call(inputs.length === 1 && !this.takesList ? inputs[0] : inputs, callContext(false))
       return Array.isArray(outputs) ? outputs : [outputs]
-    })
+    }
+    const known = shapes.every((shape) => !shape.includes(null))
+    const first = probe(STAND_INS[0])
+    const second = known ? first : probe(STAND_INS[1])
     return first.map((output, i) => ({
       shape: output.shape.map((extent, d) => (extent === second[i].shape[d] ? extent : null)),
       dtype: output.dtype,
@@ -197,8 +265,20 @@ export abstract class Layer extends Module {
     return false
   }
 
-  /** Keras' get_config: what makes an equal layer. */
-  abstract config(): Record<string, unknown>
+  /** How Keras' configs write the arguments of a use of the layer, given those of {@link applyAll}. */
+  inboundArguments(inputs: readonly unknown[]): unknown[] {
+    return this.takesList ? [inputs] : [...inputs]
+  }
+
+  /** Inputs as the floats that weights are. */
+  protected toFloat(x: Tensor): Tensor {
+    return isFloat(x.dtype) ? x : x.to(this.dtype)
+  }
+
+  /** Keras' get_config: what makes an equal layer, in Keras' spelling. */
+  config(): Record<string, unknown> {
+    return layerConfig(this, this.#settings)
+  }
 
   override toString(): string {
     return `${this.className}(${this.name})`

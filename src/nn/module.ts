@@ -6,7 +6,7 @@ export interface NamedParameter {
   readonly parameter: Parameter
 }
 
-type Child = readonly [path: string, value: Parameter | Module]
+export type Child = readonly [path: string, value: Parameter | Module]
 
 function* childrenOf(owner: object, prefix: string): Generator<Child> {
   for (const [key, value] of Object.entries(owner)) {
@@ -79,17 +79,21 @@ export abstract class Module {
 
   /** Excludes all parameters here and below from training; buffers keep as they are. */
   freeze(): this {
-    for (const parameter of this.parameters()) {
-      if (parameter.trainable) frozen.add(parameter)
-      parameter.trainable = false
-    }
+    this.setTrainable(false)
     return this
   }
 
   /** Undoes {@link freeze}. */
   unfreeze(): this {
-    for (const parameter of this.parameters()) if (frozen.delete(parameter)) parameter.trainable = true
+    this.setTrainable(true)
     return this
+  }
+
+  protected setTrainable(trainable: boolean): void {
+    for (const [, child] of this.children()) {
+      if (child instanceof Module) child.setTrainable(trainable)
+      else setParameterTrainable(child, trainable)
+    }
   }
 
   /** Number of elements of all parameters and buffers, or of the trainable ones. */
@@ -105,3 +109,13 @@ export abstract class Module {
 }
 
 const frozen = new WeakSet<Parameter>()
+
+/** Freezes a parameter, or undoes that; buffers, which never train, stay as they are. */
+export function setParameterTrainable(parameter: Parameter, trainable: boolean): void {
+  if (trainable) {
+    if (frozen.delete(parameter)) parameter.trainable = true
+  } else if (parameter.trainable) {
+    frozen.add(parameter)
+    parameter.trainable = false
+  }
+}

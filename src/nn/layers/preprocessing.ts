@@ -1,0 +1,149 @@
+import {
+  add,
+  asTensor,
+  div,
+  maximum,
+  mul,
+  type Parameter,
+  reshape,
+  sub,
+  type Tensor,
+  type TensorLike,
+  tensor,
+} from '../../tensor/index.js'
+import { type InputShapes, Layer, type LayerOptions } from '../layer.js'
+import type { PartialShape } from '../symbolic.js'
+import { checkChoice, checkCount, type DataFormat, knownExtent, singleShape } from './options.js'
+import { type Interpolation, resample } from './resample.js'
+
+/** x * scale + offset. */
+export class Rescaling extends Layer {
+  override readonly className: string = 'Rescaling'
+  override readonly supportsMasking = true
+  private readonly offset: number | readonly number[]
+
+  constructor(
+    private readonly scale: number | readonly number[],
+    options: LayerOptions & { offset?: number | readonly number[] } = {},
+  ) {
+    const offset = options.offset ?? 0
+    super(options, { scale, offset })
+    this.offset = offset
+  }
+
+  override call(x: Tensor): Tensor {
+    const input = this.toFloat(x)
+    const number = (value: number | readonly number[]): TensorLike =>
+      typeof value === 'number' ? value : tensor(value, { dtype: input.dtype })
+    return add(mul(input, number(this.scale)), number(this.offset))
+  }
+}
+
+export interface NormalizationOptions extends LayerOptions {
+  /** Dimensions with statistics of their own; default the last, null for none. */
+  axis?: number | readonly number[] | null
+  /** Given statistics; without them call `adapt`. */
+  mean?: number | readonly number[] | null
+  variance?: number | readonly number[] | null
+  /** Undoes the normalisation instead. */
+  invert?: boolean
+}
+
+const EPSILON = 1e-7
+
+/** (x - mean) / sqrt(variance), with given statistics or those of data (`adapt`). Weights in the second case: mean, variance, count. */
+export class Normalization extends Layer {
+  override readonly className: string = 'Normalization'
+  mean: Parameter | null = null
+  variance: Parameter | null = null
+  private readonly axes: readonly number[]
+  private kept: number[] = []
+  private broadcast: number[] = []
+
+  constructor(private readonly options: NormalizationOptions = {}) {
+    const axis = options.axis === undefined ? -1 : options.axis
+    const axes = axis === null ? [] : typeof axis === 'number' ? [axis] : axis
+    const [mean, variance] = [options.mean ?? null, options.variance ?? null]
+    super(options, { axis: axes, invert: options.invert ?? false, mean, variance })
+    if ((mean === null) !== (variance === null))
+      throw new RangeError('Normalization: mean and variance must be given both, or neither')
+    this.axes = axes
+  }
+
+  override build(inputShape: InputShapes): void {
+    const shape = singleShape(this, inputShape)
+    this.kept = this.axes.map((axis) => (axis < 0 ? axis + shape.length : axis)).sort((a, b) => a - b)
+    this.broadcast = shape.map((_, dim) => (this.kept.includes(dim) ? knownExtent(this, shape, dim) : 1))
+    if (this.options.mean !== null && this.options.mean !== undefined) return
+    const own = this.kept.map((dim) => shape[dim] as number)
+    this.mean = this.addWeight('mean', own, { initializer: 'zeros', trainable: false })
+    this.variance = this.addWeight('variance', own, { initializer: 'ones', trainable: false })
+    this.addWeight('count', [], { initializer: 'zeros', trainable: false, dtype: 'i32' })
+  }
+
+  private statistic(given: number | readonly number[] | null | undefined, own: Parameter | null, x: Tensor): Tensor {
+    const value = given === null || given === undefined ? (own as Parameter).value : asTensor(given, x.dtype)
+    const flat = value.to(x.dtype)
+    return flat.ndim === 0 ? flat : reshape(flat, this.broadcast)
+  }
+
+  /** Takes mean and (biased) variance from data, over all dimensions but `axis`. */
+  adapt(data: TensorLike): void {
+    const x = this.toFloat(asTensor(data))
+    this.ensureBuilt(x.shape as PartialShape)
+    if (!this.mean || !this.variance) throw new Error(`Normalization ${this.name} was given mean and variance`)
+    const dims = x.shape.map((_, dim) => dim).filter((dim) => !this.kept.includes(dim))
+    this.mean.value = x.mean(dims).to(this.mean.dtype)
+    this.variance.value = x.var(dims, { correction: 0 }).to(this.variance.dtype)
+  }
+
+  override call(x: Tensor): Tensor {
+    const input = this.toFloat(x)
+    const mean = this.statistic(this.options.mean, this.mean, input)
+    const spread = maximum(this.statistic(this.options.variance, this.variance, input).sqrt(), EPSILON)
+    return this.options.invert ? add(mean, mul(input, spread)) : div(sub(input, mean), spread)
+  }
+}
+
+export interface ResizingOptions extends LayerOptions {
+  /** Default 'bilinear'. */
+  interpolation?: Interpolation
+  dataFormat?: DataFormat
+  /** Averages when shrinking; default false. */
+  antialias?: boolean
+}
+
+/** Images of any size -> [batch, height, width, channels]. */
+export class Resizing extends Layer {
+  override readonly className: string = 'Resizing'
+  private readonly settings: { interpolation: Interpolation; dataFormat: DataFormat; antialias: boolean }
+
+  constructor(
+    private readonly height: number,
+    private readonly width: number,
+    options: ResizingOptions & { cropToAspectRatio?: boolean; padToAspectRatio?: boolean } = {},
+  ) {
+    const settings = {
+      interpolation: checkChoice('Resizing', 'interpolation', options.interpolation ?? 'bilinear', [
+        'bilinear',
+        'nearest',
+      ]),
+      dataFormat: options.dataFormat ?? 'channels_last',
+      antialias: options.antialias ?? false,
+    }
+    super(options, { height, width, ...settings })
+    checkCount('Resizing', 'height', height)
+    checkCount('Resizing', 'width', width)
+    if (options.cropToAspectRatio || options.padToAspectRatio)
+      throw new RangeError('Resizing: keeping the aspect ratio is not supported; crop or pad before')
+    this.settings = settings
+  }
+
+  override call(x: Tensor): Tensor {
+    const { dataFormat, interpolation, antialias } = this.settings
+    // From the end, so that single images work, too.
+    const first = dataFormat === 'channels_last' ? x.ndim - 3 : x.ndim - 2
+    const rows = resample(this.toFloat(x), first, this.height, interpolation, antialias)
+    return resample(rows, first + 1, this.width, interpolation, antialias)
+  }
+}

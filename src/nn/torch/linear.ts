@@ -1,0 +1,85 @@
+import { dropout } from '../../tensor/functional/index.js'
+import { embedding, linear, Parameter, random, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
+import { Module } from '../module.js'
+
+/** torch's default for weights and biases: uniform in +- 1 / sqrt(fan in). */
+export const uniformParameter = (shape: readonly number[], fanIn: number): Parameter => {
+  const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0
+  return new Parameter(random.uniform(shape, { low: -bound, high: bound }))
+}
+
+/** x . weight^T + bias: [..., in] -> [..., out]. Parameters: weight [out, in], bias [out]. */
+export class Linear extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter | null
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    options: { bias?: boolean } = {},
+  ) {
+    super()
+    this.weight = uniformParameter([outFeatures, inFeatures], inFeatures)
+    this.bias = (options.bias ?? true) ? uniformParameter([outFeatures], inFeatures) : null
+  }
+
+  forward(x: TensorLike): Tensor {
+    return linear(x, this.weight, this.bias)
+  }
+}
+
+/** Indices [...] -> rows of weight [..., width]. Parameter: weight [entries, width], normal. */
+export class Embedding extends Module {
+  readonly weight: Parameter
+
+  constructor(
+    readonly numEmbeddings: number,
+    readonly embeddingDim: number,
+    private readonly options: { paddingIdx?: number } = {},
+  ) {
+    super()
+    const weight = random.normal([numEmbeddings, embeddingDim])
+    const { paddingIdx } = options
+    this.weight = new Parameter(
+      paddingIdx === undefined ? weight : weight.indexCopy(0, [paddingIdx], zeros([1, embeddingDim])),
+    )
+  }
+
+  forward(indices: TensorLike): Tensor {
+    return embedding(indices, this.weight, this.options)
+  }
+}
+
+/** Drops elements in training (see `train()` and `eval()`) and scales the others. */
+export class Dropout extends Module {
+  constructor(readonly p = 0.5) {
+    super()
+    if (!(p >= 0 && p <= 1)) throw new RangeError(`Dropout: p must lie in [0, 1], got ${p}`)
+  }
+
+  forward(x: TensorLike): Tensor {
+    return dropout(x, { p: this.p, training: this.training })
+  }
+}
+
+/** A function of a tensor, or a module that has one. */
+export type Step = ((x: Tensor) => Tensor) | (Module & { forward(x: Tensor): Tensor })
+
+/** Modules and functions one after another; parameters are found under their positions. */
+export class Sequential extends Module {
+  /** By position, as torch names them. */
+  readonly steps: readonly Step[]
+
+  constructor(...steps: readonly Step[]) {
+    super()
+    this.steps = steps
+  }
+
+  protected override *children(): Iterable<readonly [string, Module]> {
+    for (const [i, step] of this.steps.entries()) if (step instanceof Module) yield [String(i), step]
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.steps.reduce((value, step) => (step instanceof Module ? step.forward(value) : step(value)), x)
+  }
+}
