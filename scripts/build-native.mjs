@@ -25,7 +25,8 @@ const ISA_FLAGS = {
 /** Flags of what is built once: the least that the processor family has to offer. */
 const BASE_FLAGS = { x64: ISA_FLAGS.x64.isa_sse41, arm64: [] }
 
-const KERNEL_FLAGS = ['-O3', '-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti']
+// Of -O3 the kernels gain only vectorisation, and compile in half the time.
+const KERNEL_FLAGS = ['-O2', '-ftree-vectorize', '-fvect-cost-model=dynamic', '-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti']
 
 function parseArguments(argv) {
   const options = { sanitize: '', isas: [], force: false, verbose: false }
@@ -57,18 +58,29 @@ function sourcesIn(folder) {
 
 /** Translation units as { source, flags }. */
 function translationUnits({ sanitize, isas: wanted }) {
-  const isas = Object.entries(ISA_FLAGS[process.arch]).filter(([name]) => wanted.length === 0 || wanted.includes(name.slice('isa_'.length)))
-  if (isas.length === 0) throw new Error(`--isa ${wanted.join()}: expected some of ${Object.keys(ISA_FLAGS[process.arch]).join()} without 'isa_'`)
+  const isas = Object.entries(ISA_FLAGS[process.arch]).filter(
+    ([name]) => wanted.length === 0 || wanted.includes(name.slice('isa_'.length)),
+  )
+  if (isas.length === 0)
+    throw new Error(
+      `--isa ${wanted.join()}: expected some of ${Object.keys(ISA_FLAGS[process.arch]).join()} without 'isa_'`,
+    )
   const common = ['-std=c++17', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-g1']
   if (sanitize) common.push(`-fsanitize=${sanitize}`, '-fno-omit-frame-pointer', '-fno-sanitize-recover=undefined')
   const headers = ['-I', require('node-api-headers').include_dir]
   const host = [...sourcesIn('runtime'), ...sourcesIn('addon')].filter((name) => name.endsWith('.cpp'))
   // Under a sanitizer the kernels are optimised less: the build takes a fraction of the time.
-  const kernelFlags = sanitize ? KERNEL_FLAGS.map((flag) => (flag === '-O3' ? '-O1' : flag)) : KERNEL_FLAGS
+  const kernelFlags = sanitize ? KERNEL_FLAGS.map((flag) => (flag === '-O2' ? '-O1' : flag)) : KERNEL_FLAGS
   return [
-    ...isas.map(([name, flags]) => ({ source: `native/kernels/${name}.cpp`, flags: [...common, ...kernelFlags, ...flags] })),
+    ...isas.map(([name, flags]) => ({
+      source: `native/kernels/${name}.cpp`,
+      flags: [...common, ...kernelFlags, ...flags],
+    })),
     { source: 'native/kernels/common.cpp', flags: [...common, ...kernelFlags, ...BASE_FLAGS[process.arch]] },
-    ...host.map((source) => ({ source, flags: [...common, '-O2', '-pthread', ...headers, ...isas.map(([name]) => `-DKAIMO_${name.toUpperCase()}`)] })),
+    ...host.map((source) => ({
+      source,
+      flags: [...common, '-O2', '-pthread', ...headers, ...isas.map(([name]) => `-DKAIMO_${name.toUpperCase()}`)],
+    })),
   ]
 }
 
@@ -84,7 +96,9 @@ function runCommand(command, args) {
     child.stdout.on('data', (chunk) => (output += chunk))
     child.stderr.on('data', (chunk) => (output += chunk))
     child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`${command} failed on ${args.at(-1)}:\n${output}`))))
+    child.on('close', (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`${command} failed on ${args.at(-1)}:\n${output}`)),
+    )
   })
 }
 
@@ -103,7 +117,8 @@ function includeClosure(source) {
   const visit = (file) => {
     if (seen.has(file) || !existsSync(join(root, file))) return
     seen.add(file)
-    for (const [, name] of readFileSync(join(root, file), 'utf8').matchAll(/^\s*#include "([^"]+)"/gm)) visit(join(dirname(file), name))
+    for (const [, name] of readFileSync(join(root, file), 'utf8').matchAll(/^\s*#include "([^"]+)"/gm))
+      visit(join(dirname(file), name))
   }
   visit(source)
   return [...seen].sort()
@@ -136,13 +151,17 @@ const objectOf = (folder, { source }) => join(folder, `${basename(source, '.cpp'
 
 async function build(options) {
   if (!ISA_FLAGS[process.arch] || process.platform === 'win32') {
-    console.warn(`kaimo: no native build for ${process.platform} ${process.arch}; the TypeScript interpreter will be used`)
+    console.warn(
+      `kaimo: no native build for ${process.platform} ${process.arch}; the TypeScript interpreter will be used`,
+    )
     return
   }
   const compiler = findCompiler()
   if (!compiler) {
     const wanted = process.env.CXX ? `CXX=${process.env.CXX} does not run` : 'neither g++ nor clang++ was found'
-    console.warn(`kaimo: ${wanted}; install one and run "npm run build:native". Until then the slower TypeScript interpreter is used.`)
+    console.warn(
+      `kaimo: ${wanted}; install one and run "npm run build:native". Until then the slower TypeScript interpreter is used.`,
+    )
     return
   }
   const units = translationUnits(options)
@@ -155,10 +174,17 @@ async function build(options) {
   const started = Date.now()
   await compileUnits(compiler, units, folder, options)
   // Linked beside and renamed, so that a process that has the old addon loaded keeps it.
-  await runCommand(compiler.command, ['-o', `${target}.tmp`, ...linkFlags(options.sanitize), ...units.map((unit) => objectOf(folder, unit))])
+  await runCommand(compiler.command, [
+    '-o',
+    `${target}.tmp`,
+    ...linkFlags(options.sanitize),
+    ...units.map((unit) => objectOf(folder, unit)),
+  ])
   renameSync(`${target}.tmp`, target)
   writeFileSync(stamp, print)
-  console.log(`kaimo: built ${target.slice(root.length + 1)} with ${compiler.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  console.log(
+    `kaimo: built ${target.slice(root.length + 1)} with ${compiler.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+  )
 }
 
 const options = parseArguments(process.argv.slice(2))
