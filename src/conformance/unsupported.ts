@@ -5,3 +5,14 @@ export class UnsupportedError extends Error {
     super(`unsupported: ${what}`)
   }
 }
+
+/** Turns "unknown loss 'x'" and the like, which name what this build lacks, into {@link UnsupportedError}. */
+export function known<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    const named = error instanceof RangeError && /^unknown ([a-z ]+'[^']*')/.exec(error.message)
+    if (named) throw new UnsupportedError(named[1])
+    throw error
+  }
+}

@@ -22,6 +22,8 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'ops', filter: '^(unary|binary|reduce|shape|loss|norm|conv|pool)/', atLeast: 450 },
   { area: 'optim', filter: '^(torch|keras)/(sgd|adam|adamw|rmsprop)(_|$)', atLeast: 30 },
   { area: 'optim', filter: '^(schedules|clip_ema)/', atLeast: 45 },
+  { area: 'keras', filter: '^fit/(dense1|mlp|cnn|conv1d|functional|callbacks)', atLeast: 10 },
+  { area: 'keras', filter: '^(layers|losses|metrics)/', atLeast: 120 },
 ]
 
 async function holds(folder: string, { area, filter, atLeast }: Expectation): Promise<void> {
@@ -58,7 +60,7 @@ describe('the whole set of references', { skip: existsSync(whole) ? false : `no 
   before(() => {
     setBackend('interpreter')
   })
-  for (const area of ['ops', 'optim']) {
+  for (const area of ['ops', 'optim', 'keras']) {
     test(`no case of ${area} fails`, async () => {
       const report = await runConformance(whole, { area })
       assert.deepEqual(report.areas[0].failures, [])

@@ -2,7 +2,7 @@ import { getLoss, reduceLoss } from '../../nn/index.js'
 import { grad, tensor } from '../../tensor/index.js'
 import { type Comparison, compareValues, joinComparisons } from '../compare.js'
 import { type GoldenCase, readValues } from '../golden.js'
-import { UnsupportedError } from '../unsupported.js'
+import { known } from '../unsupported.js'
 import { tensorOf, VALUES, valuesOfJson } from './data.js'
 
 export interface LossCase extends GoldenCase {
@@ -30,13 +30,8 @@ function weightsAreKnown(record: LossCase, cases: readonly LossCase[]): boolean 
   return cases.indexOf(record) > masked
 }
 
-function lossOf(record: LossCase): ReturnType<typeof getLoss> {
-  try {
-    return getLoss({ class_name: record.loss, config: { ...UNSAVED[record.loss], ...record.config } })
-  } catch {
-    throw new UnsupportedError(`keras.losses.${record.loss}`)
-  }
-}
+const lossOf = (record: LossCase): ReturnType<typeof getLoss> =>
+  known(() => getLoss({ class_name: record.loss, config: { ...UNSAVED[record.loss], ...record.config } }))
 
 /** Value, gradient, and value with sample weights. */
 export async function compareLoss(record: LossCase, cases: readonly LossCase[]): Promise<Comparison> {

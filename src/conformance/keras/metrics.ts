@@ -2,7 +2,7 @@ import { narrow, type Tensor } from '../../tensor/index.js'
 import { type Metric, makeMetric } from '../../train/index.js'
 import { type Comparison, compareValues } from '../compare.js'
 import { type GoldenCase, readValues } from '../golden.js'
-import { UnsupportedError } from '../unsupported.js'
+import { known } from '../unsupported.js'
 import { reshaped, tensorOf, VALUES, valuesOfJson } from './data.js'
 
 export interface MetricCase extends GoldenCase {
@@ -17,12 +17,8 @@ export interface MetricCase extends GoldenCase {
 }
 
 function metricOf(record: MetricCase, yTrue: Tensor, yPred: Tensor): Metric {
-  try {
-    const like = { class_name: record.metric, config: { ...record.config } }
-    return makeMetric(like, { yTrue: yTrue.shape, yPred: yPred.shape })
-  } catch {
-    throw new UnsupportedError(`keras.metrics.${record.metric}`)
-  }
+  const like = { class_name: record.metric, config: { ...record.config } }
+  return known(() => makeMetric(like, { yTrue: yTrue.shape, yPred: yPred.shape }))
 }
 
 /** The statistic after all updates. */

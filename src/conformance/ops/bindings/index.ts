@@ -10,6 +10,7 @@ import { LOSS } from './loss.js'
 import { NORM } from './norm.js'
 import { RECURRENT } from './recurrent.js'
 import { REDUCE } from './reduce.js'
+import { RESAMPLE } from './resample.js'
 import { SHAPE } from './shape.js'
 import { SORT } from './sort.js'
 import { SPATIAL } from './spatial.js'
@@ -17,9 +18,22 @@ import { UNARY } from './unary.js'
 
 /** Every function by dotted name; methods that are no functions stand under `Tensor.`. */
 export const FUNCTIONS: BindingTable = new Map(
-  [UNARY, BINARY, CREATE, SHAPE, INDEX, REDUCE, SORT, LINALG, SPATIAL, NORM, LOSS, ATTENTION, RECURRENT].flatMap(
-    (table) => [...table],
-  ),
+  [
+    UNARY,
+    BINARY,
+    CREATE,
+    SHAPE,
+    INDEX,
+    REDUCE,
+    SORT,
+    LINALG,
+    SPATIAL,
+    NORM,
+    LOSS,
+    ATTENTION,
+    RECURRENT,
+    RESAMPLE,
+  ].flatMap((table) => [...table]),
 )
 
 const DTYPE_NAMES: Readonly<Record<string, DType>> = {
