@@ -23,7 +23,7 @@ import {
   where,
 } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
-import { expMinusAbs, logOnePlusExp, sigmoid } from './math.js'
+import { clamp, expMinusAbs, logOnePlusExp, sigmoid } from './math.js'
 import { narrow, reshape } from './shape.js'
 
 /** Activation functions with the values and gradients of torch's, at their kinks too. */
@@ -38,8 +38,7 @@ export function relu(like_: TensorLike): Tensor {
 /** x limited to [min, max]; no gradient at the limits. */
 export function hardtanh(like_: TensorLike, min = -1, max = 1): Tensor {
   const x = asTensor(like_)
-  const [low, high] = [cast(min, x.dtype), cast(max, x.dtype)]
-  return where(le(x, low), low, where(ge(x, high), high, x))
+  return clamp(x, min, max)
 }
 
 /** relu limited to 6. */
@@ -144,11 +143,17 @@ export const mish = widened((x) => mul(x, tanh(logOnePlusExp(x))))
 export const hardsigmoid = widened((x) => trueDivide(relu6(add(x, like(3, x))), like(6, x)))
 
 /** x * hardsigmoid(x). */
-export const hardswish = widened((x) => {
-  const middle = trueDivide(mul(x, add(x, like(3, x))), like(6, x))
-  // The product with the hinge is taken at the flat ends too: as torch, NaN at -inf and inf near the largest float.
-  const end = (hinge: number): Tensor => trueDivide(mul(x, like(hinge, x)), like(6, x))
-  return where(le(x, like(-3, x)), end(0), where(ge(x, like(3, x)), end(6), middle))
+export function hardswish(like_: TensorLike): Tensor {
+  const body = widened((x) => trueDivide(mul(x, clamp(add(x, like(3, x)), 0, 6)), like(6, x)))
+  return composite('hardswish', {}, [toFloat(like_)], ([x]) => [body(x)])[0]
+}
+
+defineGradient('hardswish', ([ct], { inputs: [x] }) => {
+  const slope = widened((y) => {
+    const middle = add(trueDivide(y, like(3, y)), like(0.5, y))
+    return where(le(y, like(-3, y)), like(0, y), where(ge(y, like(3, y)), like(1, y), middle))
+  })
+  return [ct && mul(ct, slope(x))]
 })
 
 /** x / (1 + |x|). */
@@ -161,7 +166,8 @@ export const tanhshrink = widened((x) => sub(x, tanh(x)))
 export function hardshrink(like_: TensorLike, lambda = 0.5): Tensor {
   const x = toFloat(like_)
   const bound = cast(lambda, x.dtype)
-  return where(le(abs(x), bound), like(0, x), x)
+  // 0 as a product, so that NaN passes through.
+  return where(gt(abs(x), bound), x, mul(x, like(0, x)))
 }
 
 /** x moved toward 0 by lambda; 0 where |x| <= lambda. */

@@ -11,9 +11,11 @@ import {
   fmod,
   ge,
   gt,
+  le,
   like,
   log,
   logicalAnd,
+  logicalOr,
   lt,
   maximum,
   mul,
@@ -27,7 +29,7 @@ import {
   trueDivide,
   where,
 } from './elementwise.js'
-import { isfinite, reciprocal, signbit, square, trunc } from './math.js'
+import { isfinite, isinf, reciprocal, signbit, square, trunc } from './math.js'
 
 /** Two- and three-operand functions composed of primitives. */
 
@@ -106,7 +108,9 @@ export function hypot(x: TensorLike, y: TensorLike): Tensor {
   const usable = logicalAnd(isfinite(size), gt(size, like(0, size)))
   const scale = where(usable, size, like(1, size))
   const root = sqrt(add(square(trueDivide(a, scale)), square(trueDivide(b, scale))))
-  return cast(mul(root, scale), resultType(x, y))
+  // An infinite leg decides, even beside NaN.
+  const endless = logicalOr(isinf(a), isinf(b))
+  return cast(where(endless, like(Number.POSITIVE_INFINITY, a), mul(root, scale)), resultType(x, y))
 }
 
 /** log(e^x + e^y) without overflow. */
@@ -142,11 +146,13 @@ export const addcmul = (t: TensorLike, x: TensorLike, y: TensorLike, value: Tens
 export const addcdiv = (t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor =>
   add(t, mul(value, trueDivide(x, y)))
 
-/** x * log(y), 0 where x is 0 (and y is not NaN). */
+/** x * log(y), 0 where x is 0 (unless y is NaN). */
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   const dtype = resultType(x, y)
   const [a, b] = align('xlogy', [x, y], isFloat(dtype) ? dtype : 'f32')
-  const skip = logicalAnd(eq(a, like(0, a)), eq(b, b))
+  // Where log(y) is not finite; elsewhere x gets its gradient log(y) even at 0.
+  const unusable = logicalOr(le(b, like(0, b)), eq(b, like(Number.POSITIVE_INFINITY, b)))
+  const skip = logicalAnd(eq(a, like(0, a)), unusable)
   return where(skip, like(0, a), mul(a, log(where(skip, like(1, b), b))))
 }
 
@@ -154,8 +160,7 @@ export function xlogy(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside(x: TensorLike, values: TensorLike): Tensor {
   const [a, v] = align('heaviside', [x, values])
   const zero = like(0, a)
-  const step = where(lt(a, zero), zero, where(gt(a, zero), like(1, a), a))
-  return stopGradient(where(eq(a, zero), v, step))
+  return stopGradient(where(eq(a, zero), v, cast(gt(a, zero), a.dtype)))
 }
 
 /** `x` with `value` where `mask` holds; keeps the dtype of x. */

@@ -18,12 +18,17 @@ import {
   like,
   log,
   log1p,
+  logicalAnd,
   lt,
+  maximum,
+  minimum,
   mul,
   ne,
   neg,
+  rsqrt,
   sin,
   sqrt,
+  stopGradient,
   sub,
   trueDivide,
   where,
@@ -79,11 +84,28 @@ export const atan = (x: TensorLike): Tensor => {
   return atan2(tensor, like(1, tensor))
 }
 
-// sqrt(1 - x^2) without cancellation near |x| = 1.
-const complement = (x: Tensor): Tensor => sqrt(mul(sub(like(1, x), x), add(like(1, x), x)))
+// 1 - x^2 without cancellation near |x| = 1.
+const complement = (x: Tensor): Tensor => mul(sub(like(1, x), x), add(like(1, x), x))
 
-export const asin = widened((x) => atan2(x, complement(x)))
-export const acos = widened((x) => atan2(complement(x), x))
+/** A composite of one operand whose derivative is given, where that of the body is not finite at the ends of the domain. */
+function withDerivative(name: string, f: (x: Tensor) => Tensor, derivative: (x: Tensor) => Tensor) {
+  const body = widened(f)
+  const slope = widened(derivative)
+  defineGradient(name, ([ct], { inputs: [x] }) => [ct && mul(ct, slope(x))])
+  return (like_: TensorLike): Tensor => composite(name, {}, [toFloat(like_)], ([x]) => [body(x)])[0]
+}
+
+export const asin = withDerivative(
+  'asin',
+  (x) => atan2(x, sqrt(complement(x))),
+  (x) => rsqrt(complement(x)),
+)
+
+export const acos = withDerivative(
+  'acos',
+  (x) => atan2(sqrt(complement(x)), x),
+  (x) => neg(rsqrt(complement(x))),
+)
 
 /** (e^x - s e^-x) / 2 without early overflow: e^(x/2) is squared last. */
 function halfExponentials(x: Tensor, combine: (a: Tensor, b: Tensor) => Tensor): Tensor {
@@ -119,14 +141,18 @@ export const asinh = widened((x) => {
   return where(negative, neg(value), value)
 })
 
-export const acosh = widened((x) => {
-  const large = gt(x, like(LARGE, x))
-  const excess = sub(where(large, like(1, x), x), like(1, x))
-  // Two roots, since the product under one may overflow, and is positive again below -1.
-  const near = log1p(add(excess, mul(sqrt(excess), sqrt(add(excess, like(2, x))))))
-  const far = add(log(where(large, x, like(1, x))), like(Math.LN2, x))
-  return where(large, far, near)
-})
+export const acosh = withDerivative(
+  'acosh',
+  (x) => {
+    const large = gt(x, like(LARGE, x))
+    const excess = sub(where(large, like(1, x), x), like(1, x))
+    // Two roots, since the product under one may overflow, and is positive again below -1.
+    const near = log1p(add(excess, mul(sqrt(excess), sqrt(add(excess, like(2, x))))))
+    const far = add(log(where(large, x, like(1, x))), like(Math.LN2, x))
+    return where(large, far, near)
+  },
+  (x) => rsqrt(mul(sub(x, like(1, x)), add(x, like(1, x)))),
+)
 
 export const atanh = widened((x) => mul(like(0.5, x), sub(log1p(x), log1p(neg(x)))))
 
@@ -211,23 +237,38 @@ export function nanToNum(like_: TensorLike, options: NanToNumOptions = {}): Tens
   return where(eq(x, like(Number.NEGATIVE_INFINITY, x)), value(options.neginf, -largest), noHigh)
 }
 
+/** x limited to numbers; the gradient is 1 strictly between them and 0 elsewhere, at NaN too. */
+function clampToNumbers(x: Tensor, min: number | null, max: number | null): Tensor {
+  const tests: Tensor[] = []
+  let limited = x
+  if (min !== null) {
+    const low = cast(min, x.dtype)
+    tests.push(gt(x, low))
+    limited = maximum(limited, low)
+  }
+  if (max !== null) {
+    const high = cast(max, x.dtype)
+    tests.push(lt(x, high))
+    limited = minimum(limited, high)
+  }
+  if (tests.length === 0) return x
+  const inside = tests.reduce((a, b) => logicalAnd(a, b))
+  return isFloat(x.dtype) ? where(inside, x, stopGradient(limited)) : limited
+}
+
+const isNumber = (bound: TensorLike | null | undefined): bound is number | null | undefined =>
+  bound === undefined || bound === null || typeof bound === 'number'
+
 /**
  * Limits x to [min, max]; a bound may be missing (undefined or null), a number or a tensor. Where min > max the result is max.
- * The gradient goes to x where it lies within the bounds (inclusive), else to the bound.
+ * As in torch, x gets no gradient at a bound that is a number, and shares it with one that is a tensor.
  */
 export function clamp(x: TensorLike, min?: TensorLike | null, max?: TensorLike | null): Tensor {
   const bounds = [min, max].filter((bound) => bound !== undefined && bound !== null)
-  const dtype = resultType(x, ...bounds)
-  let result = cast(x, dtype)
-  if (min !== undefined && min !== null) {
-    const [a, b] = align('clamp', [result, min], dtype)
-    result = where(lt(a, b), b, a)
-  }
-  if (max !== undefined && max !== null) {
-    const [a, b] = align('clamp', [result, max], dtype)
-    result = where(gt(a, b), b, a)
-  }
-  return result
+  const value = cast(x, resultType(x, ...bounds))
+  if (isNumber(min) && isNumber(max)) return clampToNumbers(value, min ?? null, max ?? null)
+  const raised = min === undefined || min === null ? value : maximum(value, min)
+  return max === undefined || max === null ? raised : minimum(raised, max)
 }
 
 /** {@link clamp} under numpy's name. */

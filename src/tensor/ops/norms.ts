@@ -1,12 +1,14 @@
 import { isFloat } from '../../ir/index.js'
+import { composite } from '../control.js'
 import { asTensor, constant, type TensorLike } from '../core.js'
 import { type Dims, fail, resolveDim, resolveDims, typeText } from '../dims.js'
 import { align, cast, computeType, resultType, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { pow } from './arithmetic.js'
-import { abs, add, eq, like as likeOf, mul, ne, sub, to, trueDivide, where } from './elementwise.js'
+import { abs, add, eq, like as likeOf, mul, ne, sign, sub, to, trueDivide, where } from './elementwise.js'
+import { defineGradient } from './gradient-rule.js'
 import { clamp } from './math.js'
-import { type ReduceOptions, reduceDims, sum } from './reduce.js'
+import { keptShape, type ReduceOptions, reduceDims, sum } from './reduce.js'
 import { reshape, unsqueeze } from './shape.js'
 import { sqrtFlatAtZero } from './statistics.js'
 
@@ -20,20 +22,24 @@ function awayFromZero(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
 
 type Norm = (x: Tensor, dims: readonly number[], keepdim: boolean) => Tensor
 
-/** (sum |x|^p)^(1/p) for other orders. */
+/** (sum |x|^p)^(1/p) for other orders: composite `vector_norm`. */
 const ofOrder =
   (p: number): Norm =>
   (x, dims, keepdim) => {
-    const size = abs(x)
-    if (p < 0) return pow(reduceDims('sum', pow(size, p), dims, keepdim), 1 / p)
-    const total = reduceDims(
-      'sum',
-      awayFromZero(size, (y) => pow(y, p)),
-      dims,
-      keepdim,
-    )
-    return awayFromZero(total, (y) => pow(y, 1 / p))
+    const attributes = { ord: p, dims, keepdim }
+    return composite('vector_norm', attributes, [x], ([y]) => [
+      pow(reduceDims('sum', pow(abs(y), p), dims, keepdim), 1 / p),
+    ])[0]
   }
+
+// As torch: x |x|^(p - 2) / norm^(p - 1), and nothing where x or the norm is 0.
+defineGradient('vector_norm', ([ct], { inputs: [x], outputs: [y], attributes }) => {
+  const [p, dims] = [attributes.ord as number, attributes.dims as readonly number[]]
+  const spread = (z: Tensor): Tensor => reshape(z, keptShape(x, dims))
+  const scaled = awayFromZero(x, (z) => (p < 2 ? mul(sign(z), pow(abs(z), p - 1)) : mul(z, pow(abs(z), p - 2))))
+  const factor = awayFromZero(y, (z) => pow(z, 1 - p))
+  return [ct && mul(scaled, spread(mul(ct, factor)))]
+})
 
 const SPECIAL: ReadonlyMap<number, Norm> = new Map<number, Norm>([
   [0, (x, dims, keepdim) => reduceDims('sum', to(ne(x, likeOf(0, x)), x.dtype), dims, keepdim)],

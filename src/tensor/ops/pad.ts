@@ -44,8 +44,10 @@ const FILLERS: { readonly [M in Exclude<PadMode, 'constant'>]: Filler } = {
 function padDim(x: Tensor, dim: number, low: number, high: number, filler: Filler): Tensor {
   const inner = narrow(x, dim, Math.max(0, -low), x.shape[dim] + Math.min(0, low) + Math.min(0, high))
   const parts = [inner]
-  if (low > 0) parts.unshift(filler(x, dim, low, 'start'))
-  if (high > 0) parts.push(filler(x, dim, high, 'end'))
+  // As torch: a crop on one side still shows in a reflection on the other, but not in what wraps around.
+  const source = filler === FILLERS.circular ? inner : x
+  if (low > 0) parts.unshift(filler(source, dim, low, 'start'))
+  if (high > 0) parts.push(filler(source, dim, high, 'end'))
   return cat(parts, dim)
 }
 

@@ -171,7 +171,7 @@ export function quantile(like: TensorLike, q: TensorLike, dim?: number | null, o
   return reshape(values, level.ndim === 0 ? rest : [level.size, ...rest])
 }
 
-/** Covariance matrix of variables in rows and observations in columns (a vector is one variable). */
+/** Covariance matrix of variables in rows and observations in columns; of one variable (a row, or a vector) a scalar. */
 export function cov(like: TensorLike, { correction = 1 }: { readonly correction?: number } = {}): Tensor {
   const x = toFloat(like)
   if (x.ndim > 2) throw fail('cov', `takes a matrix [variables, observations] or a vector, got ${typeText(x)}`)
@@ -179,14 +179,14 @@ export function cov(like: TensorLike, { correction = 1 }: { readonly correction?
   const centred = sub(rows, mean(rows, 1, { keepdim: true }))
   const products = matmul(centred, transpose(centred))
   const result = trueDivide(products, likeOf(Math.max(0, rows.shape[1] - correction), x))
-  return x.ndim === 2 ? result : reshape(result, [])
+  return rows.shape[0] === 1 ? reshape(result, []) : result
 }
 
 /** Pearson correlation coefficients of variables in rows. */
 export function corrcoef(like: TensorLike): Tensor {
   const x = toFloat(like)
   const c = cov(x)
-  if (x.ndim < 2) return trueDivide(c, c)
+  if (c.ndim === 0) return trueDivide(c, c)
   const n = x.shape[0]
   const variances = reshape(
     take(
