@@ -13,8 +13,9 @@ const MAY_IMPORT = {
   data: ['tensor', 'formats', 'ir'],
   text: ['tensor', 'formats', 'data', 'ir'],
   train: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'ir'],
-  recipes: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'tasks', 'ir'],
-  tasks: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'ir'],
+  models: ['nn', 'tensor', 'text'],
+  recipes: ['models', 'nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'tasks', 'ir'],
+  tasks: ['models', 'nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'ir'],
   conformance: ['ir', 'interpret', 'runtime', 'tensor', 'autodiff', 'nn', 'optim', 'formats', 'data', 'train'],
 }
 const PORTABLE = ['ir', 'autodiff', 'passes', 'interpret', 'runtime', 'tensor', 'nn', 'optim']

@@ -1,11 +1,5 @@
 import { z } from 'zod'
-import { architecturesFor, findArchitecture, type TextTask } from '../models/index.js'
-
-/** One layer by Keras' name with its options in camelCase: `{ "type": "Conv2D", "filters": 32, "kernelSize": 3 }`. */
-export interface LayerSpec {
-  readonly type: string
-  readonly [option: string]: unknown
-}
+import { architecturesFor, faultsOfLayers, findArchitecture, type LayerSpec, type TextTask } from '../models/index.js'
 
 /** A model as a stack of layers. */
 export interface LayersModel {
@@ -18,6 +12,7 @@ export interface NamedModel {
   readonly options: object
 }
 
+export type { LayerSpec }
 export type ModelSpec = LayersModel | NamedModel
 
 const layersSchema = z.strictObject({
@@ -59,7 +54,10 @@ export const modelSpec = (task: TextTask | null): z.ZodType<ModelSpec> =>
       return { layers: [] }
     }
     const parsed = layersSchema.safeParse(value)
-    if (parsed.success) return parsed.data as LayersModel
-    report(parsed.error.issues)
-    return { layers: [] }
+    if (!parsed.success) {
+      report(parsed.error.issues)
+      return { layers: [] }
+    }
+    report(faultsOfLayers(parsed.data.layers).map(({ layer, message }) => ({ message, path: ['layers', layer] })))
+    return parsed.data
   }) as unknown as z.ZodType<ModelSpec>
