@@ -17,7 +17,8 @@ interface Weights {
   b2: Tensor
 }
 
-const loss = ({ w1, b1, w2, b2 }: Weights): Tensor => mean(square(sub(matmul(relu(matmul(x, w1).add(b1)), w2).add(b2), y)))
+const loss = ({ w1, b1, w2, b2 }: Weights): Tensor =>
+  mean(square(sub(matmul(relu(matmul(x, w1).add(b1)), w2).add(b2), y)))
 
 /** Chain rule by hand. */
 function gradientsByHand({ w1, b1, w2, b2 }: Weights): Weights {
@@ -28,11 +29,18 @@ function gradientsByHand({ w1, b1, w2, b2 }: Weights): Weights {
   return { w1: matmul(x.t(), back), b1: back.sum(0), w2: matmul(h.t(), error), b2: error.sum(0) }
 }
 
-let weights: Weights = { w1: random.normal([2, 8]), b1: tensor(new Float32Array(8)), w2: random.normal([8, 1]), b2: tensor([0]) }
+let weights: Weights = {
+  w1: random.normal([2, 8]),
+  b1: tensor(new Float32Array(8)),
+  w2: random.normal([8, 1]),
+  b2: tensor([0]),
+}
 
 const byGrad = grad(loss)(weights)
 const byHand = gradientsByHand(weights)
-const largest = await Promise.all((['w1', 'b1', 'w2', 'b2'] as const).map((name) => sub(byGrad[name], byHand[name]).abs().amax().item()))
+const largest = await Promise.all(
+  (['w1', 'b1', 'w2', 'b2'] as const).map((name) => sub(byGrad[name], byHand[name]).abs().amax().item()),
+)
 console.log(`largest difference between grad and hand: ${Math.max(...largest).toExponential(1)}`)
 
 for (let step = 1; step <= 500; step++) {

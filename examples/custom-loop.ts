@@ -29,4 +29,9 @@ for (let i = 1; i <= 300; i++) {
   const loss = step(x, y)
   if (i % 100 === 0) console.log(`step ${i}: loss ${(await loss.item()).toExponential(2)}`)
 }
-console.log('weight', JSON.stringify(await model.weight.value.toArray()), 'bias', JSON.stringify(await model.bias.value.toArray()))
+console.log(
+  'weight',
+  JSON.stringify(await model.weight.value.toArray()),
+  'bias',
+  JSON.stringify(await model.bias.value.toArray()),
+)

@@ -12,13 +12,21 @@ import {
 type State = 'live' | 'donated' | 'disposed'
 
 let live = 0
+// The scavenger keeps what a FinalizationRegistry watches until the next full collection, so buffers are watched only once somebody asks.
+let tracking = false
 const finalizer = new FinalizationRegistry<{ bytes: number }>((held) => {
   live -= held.bytes
   held.bytes = 0
 })
 
-/** Bytes owned by realised tensors that are neither disposed, donated, nor collected. */
-export const liveBytes = (): number => live
+/**
+ * Bytes owned by realised tensors that are neither disposed, donated, nor collected, counted from the first call on: call it once at the
+ * start and compare later.
+ */
+export function liveBytes(): number {
+  tracking = true
+  return live
+}
 
 /** Errors about the life of a buffer: read after donation or disposal. */
 export class BufferError extends Error {
@@ -34,7 +42,7 @@ export class Buffer {
   ready: Promise<void> | null = null
   readonly byteLength: number
   private state: State = 'live'
-  private readonly held: { bytes: number }
+  private readonly held: { bytes: number } | null
 
   constructor(
     readonly dtype: DType,
@@ -42,7 +50,8 @@ export class Buffer {
     private readonly storage: TypedArray,
   ) {
     this.byteLength = sizeOf(shape) * dtypeBytes(dtype)
-    this.held = { bytes: this.byteLength }
+    this.held = tracking ? { bytes: this.byteLength } : null
+    if (!this.held) return
     live += this.byteLength
     finalizer.register(this, this.held, this)
   }
@@ -66,6 +75,7 @@ export class Buffer {
   release(state: 'donated' | 'disposed' = 'disposed'): void {
     if (this.state !== 'live') return
     this.state = state
+    if (!this.held) return
     live -= this.held.bytes
     this.held.bytes = 0
     finalizer.unregister(this)
