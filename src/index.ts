@@ -1,5 +1,9 @@
 /** Everything that runs anywhere, without a backend: `node.ts` and `browser.ts` add theirs. */
 
+// Gives models compile, fit, evaluate and predict.
+import './train/index.js'
+
+export * as nn from './nn/index.js'
 export * as optim from './optim/index.js'
 export { liveBytes, setBackend } from './runtime/index.js'
 export * as F from './tensor/functional/index.js'

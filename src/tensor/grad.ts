@@ -53,7 +53,7 @@ export function grad<T, A extends unknown[]>(
   wrt?: T,
 ): TensorsOf<T> | ((...args: A) => TensorsOf<A[0]>) {
   if (lossOrFn instanceof Tensor) return gradients(lossOrFn, wrt as T)
-  return (...args) => gradients(lossOrFn(...args), args[0])
+  return (...args) => gradients(lossOrFn(...args), args[0]) as TensorsOf<A[0]>
 }
 
 export interface ValueAndGrad<G> {
