@@ -35,8 +35,8 @@ export class Trainer {
   prepare(x: readonly Tensor[]): void {
     this.model.ensureBuilt(x.length > 1 ? x.map((input) => input.shape) : x[0].shape)
     const trainable = this.model.trainableParameters()
-    const bound = this.optimizer.parameters
-    if (trainable.some((parameter) => !bound.includes(parameter))) this.optimizer.bind(trainable)
+    const bound = new Set(this.optimizer.parameters)
+    if (trainable.some((parameter) => !bound.has(parameter))) this.optimizer.bind(trainable)
   }
 
   private inputs(x: readonly Tensor[]): Tensor | Tensor[] {
@@ -52,7 +52,8 @@ export class Trainer {
     predictions.forEach((prediction, i) => {
       const loss = this.losses[i]
       if (!loss) return
-      const value = reduceLoss(loss(matchTarget(batch.y[i], prediction, loss), prediction), batch.sampleWeight)
+      const losses = loss(matchTarget(batch.y[i], prediction), prediction)
+      const value = reduceLoss(losses, batch.sampleWeight, context.masks.get(prediction))
       this.metrics.outputLosses[i]?.addMean(value, batch.size)
       const weight = this.lossWeights[i]
       terms.push(weight === 1 ? value : mul(value, constant(weight, value.dtype)))
@@ -64,7 +65,8 @@ export class Trainer {
 
   private track(batch: Batch, { predictions, total }: Forward): void {
     this.metrics.loss.addMean(total, batch.size)
-    this.metrics.update(batch.y, predictions, batch.sampleWeight)
+    const targets = batch.y.map((target, i) => matchRank(target, predictions[i]))
+    this.metrics.update(targets, predictions, batch.sampleWeight)
   }
 
   /** Forward, backward, clipping, update and metrics as one program. Returns the loss of the batch. */
@@ -73,6 +75,7 @@ export class Trainer {
       const forward = this.forward(batch, callContext(true))
       const parameters = this.optimizer.parameters
       this.optimizer.step(gradients(forward.total, parameters))
+      this.model.applyConstraints()
       this.track(batch, forward)
       return forward.total
     },
@@ -108,10 +111,16 @@ export class Trainer {
   }
 }
 
-/** Targets in the dtype (and, for elementwise losses on [n, 1] outputs, the shape) of predictions: Keras' squeeze-or-expand rule. */
-function matchTarget(target: Tensor, prediction: Tensor, _loss: LossFunction): Tensor {
+/** Targets in the rank of predictions where one of them has a last dimension of 1 too many: Keras' squeeze-or-expand rule. */
+function matchRank(target: Tensor, prediction: Tensor): Tensor {
   const rank = prediction.ndim
-  if (target.ndim === rank - 1 && prediction.shape.at(-1) === 1)
-    return target.to(prediction.dtype).reshape([...target.shape, 1])
-  return target.ndim === rank ? target.to(prediction.dtype) : target
+  if (target.ndim === rank - 1 && prediction.shape.at(-1) === 1) return target.reshape([...target.shape, 1])
+  if (target.ndim === rank + 1 && target.shape.at(-1) === 1) return target.reshape(target.shape.slice(0, -1))
+  return target
+}
+
+/** Targets in rank and dtype of predictions; class indices stay integers. */
+function matchTarget(target: Tensor, prediction: Tensor): Tensor {
+  const matched = matchRank(target, prediction)
+  return matched.ndim === prediction.ndim ? matched.to(prediction.dtype) : matched
 }

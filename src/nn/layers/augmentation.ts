@@ -1,7 +1,7 @@
 import { add, cos, flip, mul, random, sin, sub, type Tensor, where } from '../../tensor/index.js'
 import { type CallContext, type InputShapes, Layer, type LayerOptions } from '../layer.js'
 import { checkChoice, checkCount, type DataFormat, singleShape } from './options.js'
-import { resample } from './resample.js'
+import { resizeImages } from './resample.js'
 import { FILL_MODES, type FillMode, pixelGrid, warp } from './warp.js'
 
 export interface AugmentationOptions extends LayerOptions {
@@ -10,12 +10,12 @@ export interface AugmentationOptions extends LayerOptions {
 
 /** Layers that change images [batch, height, width, channels] in training and hand them on otherwise. */
 abstract class Augmentation extends Layer {
-  private readonly first: boolean
+  protected readonly dataFormat: DataFormat
 
   constructor(options: AugmentationOptions, settings: object) {
     const dataFormat = options.dataFormat ?? 'channels_last'
     super(options, { ...settings, dataFormat })
-    this.first = dataFormat === 'channels_first'
+    this.dataFormat = dataFormat
   }
 
   override build(inputShape: InputShapes): void {
@@ -28,7 +28,9 @@ abstract class Augmentation extends Layer {
   override call(x: Tensor, { training }: CallContext): Tensor {
     if (!training) return x
     const input = this.toFloat(x)
-    return this.first ? this.transform(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) : this.transform(input)
+    return this.dataFormat === 'channels_first'
+      ? this.transform(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+      : this.transform(input)
   }
 }
 
@@ -173,24 +175,25 @@ export class RandomCrop extends Augmentation {
 
   override call(x: Tensor, context: CallContext): Tensor {
     if (context.training) return super.call(x, context)
-    const first = this.config().data_format === 'channels_first' ? 2 : 1
-    const images = this.largeEnough(this.toFloat(x), first)
+    const images = this.largeEnough(this.toFloat(x), this.dataFormat)
+    const first = this.dataFormat === 'channels_first' ? 2 : 1
     const [top, left] = [images.shape[first] - this.height, images.shape[first + 1] - this.width].map((n) =>
       Math.floor(n / 2),
     )
     return images.narrow(first, top, this.height).narrow(first + 1, left, this.width)
   }
 
-  private largeEnough(images: Tensor, first: number): Tensor {
+  private largeEnough(images: Tensor, dataFormat: DataFormat): Tensor {
+    const first = dataFormat === 'channels_first' ? 2 : 1
     const [height, width] = images.shape.slice(first, first + 2)
     const scale = Math.max(this.height / height, this.width / width, 1)
     if (scale === 1) return images
-    const sizes = [height, width].map((n, i) => Math.max(Math.round(n * scale), i === 0 ? this.height : this.width))
-    return sizes.reduce((x, size, i) => resample(x, first + i, size, 'bilinear'), images)
+    const size = [Math.max(Math.round(height * scale), this.height), Math.max(Math.round(width * scale), this.width)]
+    return resizeImages(images, size, 'bilinear', dataFormat)
   }
 
   protected override transform(given: Tensor): Tensor {
-    const images = this.largeEnough(given, 1)
+    const images = this.largeEnough(given, 'channels_last')
     const [batch, height, width] = images.shape
     const start = (spare: number): Tensor => random.randint([batch, 1, 1], 0, spare + 1).to('f32')
     const { rows, columns } = pixelGrid(this.height, this.width)

@@ -14,7 +14,7 @@ import {
 import { type InputShapes, Layer, type LayerOptions } from '../layer.js'
 import type { PartialShape } from '../symbolic.js'
 import { checkChoice, checkCount, type DataFormat, knownExtent, singleShape } from './options.js'
-import { type Interpolation, resample } from './resample.js'
+import { INTERPOLATIONS, type Interpolation, resizeImages } from './resample.js'
 
 /** x * scale + offset. */
 export class Rescaling extends Layer {
@@ -124,10 +124,7 @@ export class Resizing extends Layer {
     options: ResizingOptions & { cropToAspectRatio?: boolean; padToAspectRatio?: boolean } = {},
   ) {
     const settings = {
-      interpolation: checkChoice('Resizing', 'interpolation', options.interpolation ?? 'bilinear', [
-        'bilinear',
-        'nearest',
-      ]),
+      interpolation: checkChoice('Resizing', 'interpolation', options.interpolation ?? 'bilinear', INTERPOLATIONS),
       dataFormat: options.dataFormat ?? 'channels_last',
       antialias: options.antialias ?? false,
     }
@@ -141,9 +138,9 @@ export class Resizing extends Layer {
 
   override call(x: Tensor): Tensor {
     const { dataFormat, interpolation, antialias } = this.settings
-    // From the end, so that single images work, too.
-    const first = dataFormat === 'channels_last' ? x.ndim - 3 : x.ndim - 2
-    const rows = resample(this.toFloat(x), first, this.height, interpolation, antialias)
-    return resample(rows, first + 1, this.width, interpolation, antialias)
+    const images = this.toFloat(x)
+    const size = [this.height, this.width]
+    if (images.ndim === 4) return resizeImages(images, size, interpolation, dataFormat, antialias)
+    return resizeImages(images.unsqueeze(0), size, interpolation, dataFormat, antialias).squeeze(0)
   }
 }

@@ -1,7 +1,7 @@
 import { expand, permute, repeatInterleave, reshape, slice, type Tensor, unsqueeze } from '../../tensor/index.js'
 import { type InputShapes, Layer, type LayerOptions } from '../layer.js'
 import { checkChoice, checkCount, type DataFormat, listOf, singleShape } from './options.js'
-import { type Interpolation, resample } from './resample.js'
+import { INTERPOLATIONS, type Interpolation, resizeImages } from './resample.js'
 
 /** [batch, ...] -> [batch, everything else]. */
 export class Flatten extends Layer {
@@ -211,7 +211,7 @@ export class UpSampling1D extends Layer {
 }
 
 export interface UpSamplingOptions extends LayerOptions {
-  /** 'nearest' (default, repeats) or 'bilinear'. */
+  /** 'nearest' (default, repeats), 'bilinear' or 'bicubic'. */
   interpolation?: Interpolation
   dataFormat?: DataFormat
 }
@@ -221,19 +221,21 @@ export class UpSampling2D extends Layer {
   override readonly className: string = 'UpSampling2D'
   private readonly size: number[]
   private readonly interpolation: Interpolation
-  private readonly first: number
+  private readonly dataFormat: DataFormat
 
   constructor(size: number | readonly number[] = 2, options: UpSamplingOptions = {}) {
     const factors = listOf('UpSampling2D', 'size', size, 2)
-    const interpolation = checkChoice('UpSampling2D', 'interpolation', options.interpolation ?? 'nearest', [
-      'nearest',
-      'bilinear',
-    ])
+    const interpolation = checkChoice(
+      'UpSampling2D',
+      'interpolation',
+      options.interpolation ?? 'nearest',
+      INTERPOLATIONS,
+    )
     const dataFormat = options.dataFormat ?? 'channels_last'
     super(options, { size: factors, dataFormat, interpolation })
     this.size = factors
     this.interpolation = interpolation
-    this.first = dataFormat === 'channels_first' ? 2 : 1
+    this.dataFormat = dataFormat
   }
 
   override build(inputShape: InputShapes): void {
@@ -241,12 +243,11 @@ export class UpSampling2D extends Layer {
   }
 
   override call(x: Tensor): Tensor {
-    return this.size.reduce((y, factor, i) => {
-      const axis = this.first + i
-      return this.interpolation === 'nearest'
-        ? repeatInterleave(y, factor, axis)
-        : resample(this.toFloat(y), axis, y.shape[axis] * factor, this.interpolation)
-    }, x)
+    const first = this.dataFormat === 'channels_first' ? 2 : 1
+    if (this.interpolation === 'nearest')
+      return this.size.reduce((y, factor, i) => repeatInterleave(y, factor, first + i), x)
+    const size = this.size.map((factor, i) => x.shape[first + i] * factor)
+    return resizeImages(this.toFloat(x), size, this.interpolation, this.dataFormat)
   }
 }
 

@@ -1,4 +1,4 @@
-import { mean, mul, neg, type Tensor } from '../../tensor/index.js'
+import { add, constant, div, mean, mul, neg, sum, type Tensor } from '../../tensor/index.js'
 import * as crossentropy from './crossentropy.js'
 import * as pointwise from './pointwise.js'
 
@@ -74,15 +74,23 @@ export function getLoss(like: LossLike, config: Config = {}): LossFunction {
   return make(typeof like === 'string' ? config : like.config)
 }
 
-/** Keras' sum_over_batch_size: mean over all positions of losses * weights (weights do not enter the divisor). */
-export function reduceLoss(losses: Tensor, sampleWeight?: Tensor | null): Tensor {
-  if (!sampleWeight) return mean(losses)
-  const weights = sampleWeight.to(losses.dtype)
-  const shaped =
-    weights.shape.length < losses.shape.length
-      ? weights.reshape([...weights.shape, ...losses.shape.slice(weights.shape.length).map(() => 1)])
-      : weights
-  return mean(mul(losses, shaped))
+/** `x` in the rank of `like`, with extents of 1 for what it lacks. */
+const inRankOf = (like: Tensor, x: Tensor): Tensor =>
+  x.ndim < like.ndim ? x.reshape([...x.shape, ...like.shape.slice(x.ndim).map(() => 1)]) : x
+
+/**
+ * Keras' sum_over_batch_size: mean over all positions of losses * weights (weights do not enter the divisor), over those that `mask`
+ * shows where there is one.
+ */
+export function reduceLoss(losses: Tensor, sampleWeight?: Tensor | null, mask?: Tensor | null): Tensor {
+  let weights = sampleWeight ? inRankOf(losses, sampleWeight.to(losses.dtype)) : null
+  if (mask && mask.ndim <= losses.ndim) {
+    const shown = mask.to(losses.dtype)
+    const share = div(constant(mask.size, losses.dtype), add(sum(shown), constant(1e-7, losses.dtype)))
+    const scaled = inRankOf(losses, mul(shown, share))
+    weights = weights ? mul(weights, scaled) : scaled
+  }
+  return mean(weights ? mul(losses, weights) : losses)
 }
 
 export { crossentropy, pointwise }
