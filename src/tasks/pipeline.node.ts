@@ -1,0 +1,48 @@
+import { type ImageClassifier, imageClassifier } from './image-classification.node.js'
+import { type LoadedModel, loadModelFolder } from './model-folder.node.js'
+import { type TextClassifier, textClassifier } from './text-classification.node.js'
+import { type TextGenerator, textGenerator } from './text-generation.node.js'
+
+/** What each task gives. */
+export interface Pipelines {
+  'text-classification': TextClassifier
+  'image-classification': ImageClassifier
+  'text-generation': TextGenerator
+}
+
+export type TaskName = keyof Pipelines
+
+const MAKERS: { readonly [T in TaskName]: (loaded: LoadedModel) => Pipelines[T] } = {
+  'text-classification': textClassifier,
+  'image-classification': imageClassifier,
+  'text-generation': textGenerator,
+}
+
+/** Models that come with the package, by the task that uses them when none is named. */
+const DEFAULT_MODELS: { readonly [T in TaskName]?: string } = {
+  'text-classification': 'hotel-sentiment-zh',
+}
+
+export const TASKS = Object.keys(MAKERS) as TaskName[]
+
+/** The task that a model of `task` (as its config names it) is used for. */
+export const taskOfModel = (task: LoadedModel['config']['task']): TaskName =>
+  task === 'language-modeling' ? 'text-generation' : task
+
+/** A loaded model, ready for its task. */
+export const pipelineFor = <T extends TaskName>(task: T, loaded: LoadedModel): Pipelines[T] => {
+  const make: (loaded: LoadedModel) => Pipelines[T] = MAKERS[task]
+  return make(loaded)
+}
+
+/**
+ * A model ready for a task: `const classify = await pipeline('text-classification')`. `model` is a folder or the name of a model that
+ * comes with the package; left out, the task's own model is used.
+ * @throws RangeError for an unknown task, or one without a model of its own where none is given
+ */
+export async function pipeline<T extends TaskName>(task: T, model?: string): Promise<Pipelines[T]> {
+  if (!Object.hasOwn(MAKERS, task)) throw new RangeError(`unknown task '${task}'; tasks: ${TASKS.join(', ')}`)
+  const chosen = model ?? DEFAULT_MODELS[task]
+  if (chosen === undefined) throw new RangeError(`${task} has no model of its own: name a model folder`)
+  return pipelineFor(task, await loadModelFolder(chosen))
+}

@@ -1,0 +1,33 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Models that come with the package; each is a folder. */
+const EMBEDDED = fileURLToPath(new URL('../../models/', import.meta.url))
+
+const isModelFolder = async (path: string): Promise<boolean> =>
+  (await stat(join(path, 'config.json')).catch(() => null))?.isFile() ?? false
+
+/** Names of the models that come with the package. */
+export async function embeddedModels(): Promise<string[]> {
+  const names = await readdir(EMBEDDED).catch(() => [])
+  const found = await Promise.all(
+    names.map(async (name) => ((await isModelFolder(join(EMBEDDED, name))) ? [name] : [])),
+  )
+  return found.flat().sort()
+}
+
+/**
+ * The folder of a model: a path, or the name of one that comes with the package.
+ * @throws Error that says what was looked for and which embedded models there are
+ */
+export async function resolveModel(nameOrPath: string): Promise<string> {
+  if (await isModelFolder(nameOrPath)) return nameOrPath
+  const plain = /^[\w.-]+$/.test(nameOrPath) && !nameOrPath.startsWith('.')
+  const embedded = join(EMBEDDED, nameOrPath)
+  if (plain && (await isModelFolder(embedded))) return embedded
+  const there = await stat(nameOrPath).catch(() => null)
+  const known = (await embeddedModels()).join(', ') || 'none'
+  if (there) throw new Error(`${nameOrPath} is not a model folder: it has no config.json`)
+  throw new Error(`there is no model folder ${nameOrPath} and no embedded model of that name (embedded: ${known})`)
+}
