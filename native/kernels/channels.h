@@ -13,7 +13,7 @@ constexpr int64_t kChannelPiece = 256;  // positions of a piece when going by po
 struct ChannelJob {
   int count, inputs;
   char* data[kMaxRowOperands];
-  FloatCast cast[kMaxRowOperands];
+  FloatCast cast[kMaxRowOperands] = {};
   Walk<kMaxRowOperands> outer;  // dims but the channel and the last run
   int64_t run, run_stride[kMaxRowOperands];
   int64_t channels, channel_stride[kMaxRowOperands];

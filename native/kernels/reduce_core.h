@@ -136,15 +136,17 @@ inline A reduce_block(const A* x, int64_t n) {
   return combine_lanes<Op>(lane);
 }
 
-// Four full blocks at once, to hide the latency of dependent additions.
+// Four full blocks at once, to hide the latency of dependent additions. Of `count` blocks the last stands in for those that are missing.
 template <class Op, class A>
-inline void reduce_four_blocks(const A* x, A* result) {
+inline void reduce_four_blocks(const A* first, int64_t count, A* result) {
   Lanes<A> sum[4], value;
-  for (int b = 0; b < 4; b++) sum[b].load(x + b * kReduceBlock);
+  const A* x[4];
+  for (int64_t b = 0; b < 4; b++) x[b] = first + (b < count ? b : count - 1) * kReduceBlock;
+  for (int b = 0; b < 4; b++) sum[b].load(x[b]);
   for (int64_t i = kReduceLanes; i < kReduceBlock; i += kReduceLanes) {
     KAIMO_UNROLL(4)
     for (int b = 0; b < 4; b++) {
-      value.load(x + b * kReduceBlock + i);
+      value.load(x[b] + i);
       KAIMO_UNROLL(4)
       for (int c = 0; c < Lanes<A>::kCount; c++) sum[b].v[c] = Op::apply(sum[b].v[c], value.v[c]);
     }
@@ -168,10 +170,12 @@ inline A reduce_row(const A* x, int64_t n) {
     stack[top++] = value;
   };
   int64_t i = 0;
-  for (; i + 4 * kReduceBlock <= n; i += 4 * kReduceBlock) {
+  for (int64_t full = n / kReduceBlock; full > 1; full -= 4) {
+    const int64_t count = full < 4 ? full : 4;
     A four[4];
-    reduce_four_blocks<Op>(x + i, four);
-    for (int b = 0; b < 4; b++) push(four[b]);
+    reduce_four_blocks<Op>(x + i, count, four);
+    for (int64_t b = 0; b < count; b++) push(four[b]);
+    i += count * kReduceBlock;
   }
   for (; i < n; i += kReduceBlock) push(reduce_block<Op>(x + i, n - i < kReduceBlock ? n - i : kReduceBlock));
   A value = stack[--top];

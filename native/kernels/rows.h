@@ -47,7 +47,7 @@ struct RowJob {
   int count;   // operands
   int inputs;  // the first ones are inputs, the rest outputs
   char* data[kMaxRowOperands];
-  FloatCast cast[kMaxRowOperands];
+  FloatCast cast[kMaxRowOperands] = {};
   Walk<kMaxRowOperands> outer, row;
   int64_t rows, n;
 

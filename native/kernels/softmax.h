@@ -7,26 +7,49 @@
 namespace kaimo {
 namespace {
 
-inline float exp_of(float x) { return exp_f32(x); }
+// exp of an argument that is at most about 0 (or NaN), as after subtracting a maximum: cheaper than exp_f32. Below -87.3 it gives 0.
+inline float exp_of(float x) {
+  const float clamped = -87.3365448f > x ? -87.3365448f : x;
+  const float z = sfma(clamped, 1.44269504f, kRoundF);
+  const float n = z - kRoundF;
+  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
+  float p = sfma(0.0013814596f, r, 0.0083687175f);
+  p = sfma(p, r, 0.04166839f);
+  p = sfma(p, r, 0.16666521f);
+  p = sfma(p, r, 0.49999994f);
+  p = sfma(p * r, r, r) + 1.0f;
+  // The integer n stands in the low bits of z: shifted up, it adds to the exponent of 1.
+  const float scale = bit_cast<float>((bit_cast<uint32_t>(z) << 23) + 0x3f800000u);
+  const float y = p * scale;
+  return x < -87.3365448f ? 0.0f : y;
+}
 inline double exp_of(double x) { return ::exp(x); }
 inline float log_of(float x) { return log_f32(x); }
 inline double log_of(double x) { return ::log(x); }
+
+// A maximum that may lose NaN: here a NaN makes the sum of exponentials NaN in any case.
+struct QuickMaxOp {
+  template <class T>
+  static T identity() { return lowest_value<T>(); }
+  template <class V>
+  static V apply(V a, V b) { return a > b ? a : b; }
+};
 
 template <class A>
 struct SoftmaxRows {
   static void softmax(char* const* rows, int64_t n) {
     const A* x = reinterpret_cast<const A*>(rows[0]);
     A* y = reinterpret_cast<A*>(rows[1]);
-    const A top = reduce_row<MaxOp>(x, n);
+    const A top = reduce_row<QuickMaxOp>(x, n);
     for (int64_t i = 0; i < n; i++) y[i] = exp_of(x[i] - top);
-    const A total = reduce_row<SumOp>(y, n);
-    for (int64_t i = 0; i < n; i++) y[i] = y[i] / total;
+    const A scale = A(1) / reduce_row<SumOp>(y, n);
+    for (int64_t i = 0; i < n; i++) y[i] *= scale;
   }
 
   static void log_softmax(char* const* rows, int64_t n) {
     const A* x = reinterpret_cast<const A*>(rows[0]);
     A* y = reinterpret_cast<A*>(rows[1]);
-    const A top = reduce_row<MaxOp>(x, n);
+    const A top = reduce_row<QuickMaxOp>(x, n);
     const A shift = log_of(reduce_map<SumOp, A>(n, [&](int64_t i) { return exp_of(x[i] - top); }));
     for (int64_t i = 0; i < n; i++) y[i] = (x[i] - top) - shift;
   }
