@@ -52,6 +52,14 @@ export const INDEX: BindingTable = bindings({
     const extras = [...(a.bool('return_inverse') ? [inverse] : []), ...(a.bool('return_counts') ? [counts] : [])]
     return extras.length > 0 ? [values, ...extras] : values
   },
+  'F.embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean", sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)':
+    (a) =>
+      T.embeddingBag(a.tensor('input'), a.tensor('weight'), {
+        mode: a.string('mode') as T.EmbeddingBagOptions['mode'],
+        offsets: a.maybeTensor('offsets') ?? undefined,
+        perSampleWeights: a.maybeTensor('per_sample_weights') ?? null,
+        paddingIdx: a.maybeInt('padding_idx') ?? null,
+      }),
   'torch.bincount(input, weights=None, minlength=0)': (a) =>
     T.bincount(a.tensor('input'), { weights: a.maybeTensor('weights'), minLength: a.int('minlength') }),
   'torch.histc(input, bins=100, min=0, max=0)': (a) =>

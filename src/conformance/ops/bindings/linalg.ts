@@ -51,6 +51,17 @@ export const LINALG: BindingTable = bindings({
       keepdim: a.bool('keepdim'),
     }),
   'torch.cdist(x1, x2, p=2.0)': (a) => T.cdist(a.tensor('x1'), a.tensor('x2'), a.number('p')),
+  'torch.linalg.inv(A)': (a) => T.inv(a.tensor('A')),
+  'torch.linalg.det(A)': (a) => T.det(a.tensor('A')),
+  'torch.linalg.solve(A, B)': (a) => T.solve(a.tensor('A'), a.tensor('B')),
+  'torch.linalg.cholesky(input)': (a) => T.cholesky(a.tensor('input')),
+  'torch.linalg.qr(A)': (a) => {
+    const { q, r } = T.qr(a.tensor('A'))
+    return [q, r]
+  },
+  'torch.linalg.multi_dot(tensors)': (a) => T.multiDot(a.tensors('tensors')),
+  'F.bilinear(input1, input2, weight, bias=None)': (a) =>
+    T.bilinear(a.tensor('input1'), a.tensor('input2'), a.tensor('weight'), a.maybeTensor('bias') ?? null),
   'F.linear(input, weight, bias=None)': (a) =>
     T.linear(a.tensor('input'), a.tensor('weight'), a.maybeTensor('bias') ?? null),
 })
