@@ -1,7 +1,7 @@
 // Folds the dims of a dot_general into batched matrices with one stride a side: C[batch][m][n] = sum over k of A[batch][m][k] B[batch][k][n].
 // Dims that do not fold become batch dims (of A's and B's free dims) or make the operand be copied densely first (of contracted dims).
 #pragma once
-#include "gemm.h"
+#include "gemv.h"
 #include "view.h"
 
 namespace kaimo {

@@ -122,7 +122,7 @@ Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   Gemm<T> g = typed_gemm<T>(f, out.data, dot_epilogue<T>(shape, f.swapped));
   g.packed_b = packed_b;
   const size_t bytes = lhs_bytes + rhs_bytes + bias_bytes + gemm_workspace(g);
-  if (bytes == 0) return gemm(call.pool, g, nullptr);
+  if (bytes == 0) return matrix_product(call.pool, g, nullptr);
   char* base = static_cast<char*>(shared_scratch(call.pool, bytes));
   if (!base) return Status::out_of_memory;
   relocate(&plan, base, true);
@@ -130,7 +130,7 @@ Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   f = fold_dot(plan, out, packed_b == nullptr);
   g = typed_gemm<T>(f, out.data, dot_epilogue<T>(plan, f.swapped));
   g.packed_b = packed_b;
-  return gemm(call.pool, g, plan.workspace);
+  return matrix_product(call.pool, g, plan.workspace);
 }
 
 inline bool setup_dot(const KernelCall& call, DotPlan* plan, int n_operands) {
