@@ -162,6 +162,19 @@ const under = (tensors: Readonly<Record<string, Tensor>>, prefix: string): Recor
     ),
   )
 
+/** @throws Error naming missing and unexpected keys. */
+export function checkKeys(expected: readonly string[], found: readonly string[], where: string): void {
+  const [wanted, given] = [new Set(expected), new Set(found)]
+  const missing = expected.filter((name) => !given.has(name))
+  const unexpected = found.filter((name) => !wanted.has(name))
+  if (missing.length === 0 && unexpected.length === 0) return
+  const list = (names: readonly string[]): string =>
+    names.slice(0, 10).join(', ') + (names.length > 10 ? `, ... (${names.length})` : '')
+  throw new Error(
+    `${where}: the checkpoint does not fit the model${missing.length > 0 ? `; missing: ${list(missing)}` : ''}${unexpected.length > 0 ? `; unexpected: ${list(unexpected)}` : ''}`,
+  )
+}
+
 /**
  * Copies tensors into parameters by name; both sides must agree.
  * @throws Error naming missing and unexpected keys, and shapes that differ.
@@ -171,15 +184,7 @@ export function loadInto(
   tensors: Readonly<Record<string, Tensor>>,
   where: string,
 ): void {
-  const missing = Object.keys(parameters).filter((name) => !(name in tensors))
-  const unexpected = Object.keys(tensors).filter((name) => !(name in parameters))
-  if (missing.length > 0 || unexpected.length > 0) {
-    const list = (names: readonly string[]): string =>
-      names.slice(0, 10).join(', ') + (names.length > 10 ? `, ... (${names.length})` : '')
-    throw new Error(
-      `${where}: the checkpoint does not fit the model${missing.length > 0 ? `; missing: ${list(missing)}` : ''}${unexpected.length > 0 ? `; unexpected: ${list(unexpected)}` : ''}`,
-    )
-  }
+  checkKeys(Object.keys(parameters), Object.keys(tensors), where)
   for (const [name, parameter] of Object.entries(parameters)) {
     const value = tensors[name]
     if (value.shape.join() !== parameter.shape.join()) {
