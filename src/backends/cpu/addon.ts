@@ -44,13 +44,21 @@ const threadsFrom = (text: string | undefined): number => {
   return threads
 }
 
+/** build/kaimo.node of the package: three folders up from the sources, fewer from where a build puts this module. */
+function addonPath(): string {
+  const candidates = ['../../../', '../../', '../'].map((up) =>
+    fileURLToPath(new URL(`${up}build/kaimo.node`, import.meta.url)),
+  )
+  return candidates.find((candidate) => existsSync(candidate)) ?? candidates[0]
+}
+
 /**
  * Loads and starts the addon. KAIMO_ISA and KAIMO_THREADS override its choices; KAIMO_ADDON names another file.
  * @throws NativeUnavailableError where it was not built or the processor lacks what it needs.
  * @throws Error when an override cannot run here.
  */
 export function loadAddon(env: NodeJS.ProcessEnv = process.env): { addon: NativeAddon; info: NativeInfo } {
-  const path = env.KAIMO_ADDON || fileURLToPath(new URL('../../../build/kaimo.node', import.meta.url))
+  const path = env.KAIMO_ADDON || addonPath()
   if (!existsSync(path)) {
     throw new NativeUnavailableError(
       `the native addon was not built (${path} is missing); install g++ or clang++ and run "npm run build:native"`,
