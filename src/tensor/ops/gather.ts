@@ -1,4 +1,4 @@
-import { isInteger, type ScatterKind, type Shape, sizeOf } from '../../ir/index.js'
+import { isInteger, type ScatterKind, type Shape } from '../../ir/index.js'
 import { broadcastTo } from '../broadcast.js'
 import { asTensor, record, type TensorLike } from '../core.js'
 import { fail, range, resolveDim, typeText } from '../dims.js'
@@ -162,6 +162,3 @@ export function oneHot(
   const places = iota(shape, index.ndim, index.dtype)
   return cast(record('compare', [expand(unsqueeze(index, index.ndim), shape), places], { direction: 'EQ' }), dtype)
 }
-
-/** Row-major number of elements from dimension `from` on. */
-export const tailSize = (x: Tensor, from: number): number => sizeOf(x.shape.slice(from))

@@ -1,4 +1,4 @@
-import { isFloat, isSigned } from '../../ir/index.js'
+import { isFloat } from '../../ir/index.js'
 import { composite } from '../control.js'
 import { asTensor, record, type TensorLike } from '../core.js'
 import { align, cast, resultType, toFloat, widened } from '../promote.js'
@@ -273,6 +273,3 @@ export function clamp(x: TensorLike, min?: TensorLike | null, max?: TensorLike |
 
 /** {@link clamp} under numpy's name. */
 export const clip = clamp
-
-/** True for dtypes that hold negative numbers. */
-export const isSignedTensor = (x: TensorLike): boolean => isSigned(asTensor(x).dtype)
