@@ -56,7 +56,7 @@ inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last,
     g.epilogue.bias_cs = 0;
   }
   void* workspace = memory.take<char>(int64_t(gemm_workspace(g)));
-  return memory.ready() ? gemm(pool, g, workspace) : Status::ok;
+  return memory.ready() ? matrix_product(pool, g, workspace) : Status::ok;
 }
 
 // A result computed with features innermost, brought into the layout of y.

@@ -136,7 +136,36 @@ inline void store_weights(Pool* pool, const ConvShape& s, const float* sums) {
   });
 }
 
+// 1x1 kernels: a plain product, image by image where images do not fold into one run of rows.
+inline Status weight_grad_pointwise(Pool* pool, const ConvShape& s, Workspace& memory) {
+  const bool fold = s.batch == 1 || (s.x_n == s.x_s[2] * s.positions() && s.y_n == s.y_s[2] * s.positions());
+  const float *x = reinterpret_cast<const float*>(s.x), *y = reinterpret_cast<const float*>(s.y);
+  const bool by_input = s.w_i == 1;  // columns of the product: input or output features
+  Gemm<float> g;
+  g.k = s.positions() * (fold ? s.batch : 1);
+  g.m = by_input ? s.co : s.ci;
+  g.n = by_input ? s.ci : s.co;
+  g.a_rs = by_input ? s.y_c : s.x_c;
+  g.a_cs = by_input ? s.y_s[2] : s.x_s[2];
+  g.b_rs = by_input ? s.x_s[2] : s.y_s[2];
+  g.b_cs = by_input ? s.x_c : s.y_c;
+  g.c = reinterpret_cast<float*>(const_cast<char*>(s.w));
+  g.ldc = by_input ? s.w_o : s.w_i;
+  g.batch.push(s.groups, by_input ? s.y_group : s.x_group, by_input ? s.x_group : s.y_group, s.w_group);
+  void* workspace = memory.take<char>(int64_t(gemm_workspace(g)));
+  if (!memory.ready()) return Status::ok;
+  for (int64_t n = 0; n < (fold ? 1 : s.batch); ++n) {
+    g.a = by_input ? y + n * s.y_n : x + n * s.x_n;
+    g.b = by_input ? x + n * s.x_n : y + n * s.y_n;
+    g.accumulate = n > 0;
+    const Status status = matrix_product(pool, g, workspace);
+    if (status != Status::ok) return status;
+  }
+  return Status::ok;
+}
+
 inline Status weight_grad_f32(Pool* pool, const ConvShape& s, Workspace& memory) {
+  if (is_pointwise(s) && positions_fold(s.out, s.y_s) && (s.w_i == 1 || s.w_o == 1)) return weight_grad_pointwise(pool, s, memory);
   constexpr int64_t nr = kNr<float>;
   const int64_t images = images_per_pass(s, true), positions = s.positions(), depth = s.depth();
   WeightGrad job{};

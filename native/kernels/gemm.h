@@ -55,6 +55,7 @@ struct Gemm {
   const T* packed_b = nullptr;  // gemm_pack_b's layout, shared by the whole batch; b is ignored then
   T* c;
   int64_t ldc;
+  bool accumulate = false;  // add to what C holds
   Epilogue<T> epilogue;
   GemmBatch batch;
 
@@ -113,7 +114,7 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, int64_t matrix, int64_t p0, in
   t.epilogue = &g.epilogue;
   for (int64_t k0 = 0; k0 < g.k; k0 += kb) {
     t.kc = min64(kb, g.k - k0);
-    t.first = k0 == 0;
+    t.first = k0 == 0 && !g.accumulate;
     t.last = k0 + t.kc == g.k;
     for (int64_t p = p0; p < p1; ++p) {
       const int64_t cols = min64(nr, g.n - p * nr);
@@ -231,7 +232,7 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
   t.epilogue = &g.epilogue;
   for (int64_t k0 = 0; k0 < g.k; k0 += kb) {
     t.kc = min64(kb, g.k - k0);
-    t.first = k0 == 0;
+    t.first = k0 == 0 && !g.accumulate;
     t.last = k0 + t.kc == g.k;
     int64_t row = row0;
     for (int64_t tile = tile0; tile < tile1; ++tile) {
@@ -330,7 +331,8 @@ void gemm_empty_sum(const Gemm<T>& g) {
     g.batch.offsets(matrix, &ao, &bo, &co);
     for (int64_t i = 0; i < g.m; ++i) {
       for (int64_t j = 0; j < g.n; ++j) {
-        T v = e.bias ? e.bias[i * e.bias_rs + j * e.bias_cs] : T(0);
+        T v = g.accumulate ? g.c[co + i * g.ldc + j] : T(0);
+        if (e.bias) v += e.bias[i * e.bias_rs + j * e.bias_cs];
         if (e.act == kActRelu) v = v <= T(0) ? T(0) : v;
         g.c[co + i * g.ldc + j] = v;
       }

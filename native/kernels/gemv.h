@@ -114,7 +114,7 @@ inline void gemv_task(void* context, int64_t task, int worker) {
         }
       }
     }
-    gemv_finish(g, g.c + co + col, col, acc, cols, k0 == 0, k0 + kc == g.k);
+    gemv_finish(g, g.c + co + col, col, acc, cols, k0 == 0 && !g.accumulate, k0 + kc == g.k);
   }
   if (g.epilogue.hook) g.epilogue.hook(g.epilogue.context, g.c + co + col, 0, col, 1, cols, g.ldc);
 }
