@@ -139,9 +139,9 @@ async function compileUnits(compiler, units, folder, options) {
     const object = objectOf(folder, unit)
     const print = fingerprint(compiler, unit)
     if (!options.force && existsSync(object) && readStamp(`${object}.stamp`) === print) return
-    const output = await runCommand(compiler.command, [...unit.flags, '-c', '-o', `${object}.tmp`, unit.source])
+    const output = await runCommand(compiler.command, [...unit.flags, '-c', '-o', `${object}.${process.pid}`, unit.source])
     if (options.verbose && output) console.log(output)
-    renameSync(`${object}.tmp`, object)
+    renameSync(`${object}.${process.pid}`, object)
     writeFileSync(`${object}.stamp`, print)
   })
   await inParallel(jobs)
@@ -176,11 +176,11 @@ async function build(options) {
   // Linked beside and renamed, so that a process that has the old addon loaded keeps it.
   await runCommand(compiler.command, [
     '-o',
-    `${target}.tmp`,
+    `${target}.${process.pid}`,
     ...linkFlags(options.sanitize),
     ...units.map((unit) => objectOf(folder, unit)),
   ])
-  renameSync(`${target}.tmp`, target)
+  renameSync(`${target}.${process.pid}`, target)
   writeFileSync(stamp, print)
   console.log(
     `kaimo: built ${target.slice(root.length + 1)} with ${compiler.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`,

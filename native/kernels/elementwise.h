@@ -49,8 +49,39 @@ inline ClusterCode decode_cluster(const KernelCall& call) {
   return cluster;
 }
 
-// How an input reaches its register.
-enum class Feed { once, direct, load };
+// How an input reaches its register, or a register its output.
+enum class Feed { once, direct, load, stream };
+
+// Outputs from this size on go past the caches: nothing of them would be left there for a reader.
+constexpr int64_t kStreamBytes = int64_t(16) << 20;
+
+// Copies a multiple of 64 bytes to an aligned destination past the caches.
+inline void stream_copy(char* to, const char* from, int64_t bytes) {
+#if defined(__AVX2__)
+  for (int64_t i = 0; i < bytes; i += 32) _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+#elif defined(__SSE2__)
+  for (int64_t i = 0; i < bytes; i += 16) _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+#else
+  __builtin_memcpy(to, from, static_cast<size_t>(bytes));
+#endif
+}
+inline void stream_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
+// Lines of the next tile, asked for a few at a time between the operations of this one: memory works while the registers do.
+struct Ahead {
+  const char* streams[8];
+  int count = 0;
+  int64_t lines = 0;  // of each stream
+
+  void fetch(int64_t step, int64_t steps) const {
+    const int64_t total = count * lines;
+    for (int64_t i = total * step / steps, end = total * (step + 1) / steps; i < end; i++) __builtin_prefetch(streams[i / lines] + i % lines * 64);
+  }
+};
 
 struct ClusterView {
   char* data;
@@ -91,6 +122,7 @@ struct ClusterRun {
   ClusterView in[kMaxClusterOperands];
   ClusterView out[kMaxClusterOperands];
   Pool* pool;
+  bool large = false;  // more than the caches hold
   mutable bool failed = false;
 
   int64_t row_offset(const ClusterView& view, int64_t row) const {
@@ -134,11 +166,14 @@ struct ClusterRun {
 
   void run_tile(char** registers, char* const* scratch, int64_t row, int64_t column, int64_t n) const {
     const int64_t padded = (n + kLaneMultiple - 1) & ~(kLaneMultiple - 1);
+    Ahead ahead;
+    ahead.lines = code.tile * 4 / 64;
     for (int i = 0; i < code.n_in; i++) {
       if (in[i].feed == Feed::once) continue;
       // A partial tile is copied: the loops run over whole multiples of lanes, which may lie beyond the buffer.
       char* const direct = in[i].feed == Feed::direct && padded == n ? in_place(in[i], row, column) : nullptr;
       registers[i] = direct != nullptr ? direct : scratch[i];
+      if (direct != nullptr && large && ahead.count < 8) ahead.streams[ahead.count++] = direct + n * in[i].bytes;
       if (direct == nullptr) load(in[i], scratch[i], row, column, n);
     }
     bool stored[kMaxClusterOperands];
@@ -156,10 +191,17 @@ struct ClusterRun {
       if (direct != nullptr) registers[r] = direct;
     }
     const int64_t* at = code.code;
-    for (int64_t i = 0; i < code.n_instructions; i++, at += 5)
+    for (int64_t i = 0; i < code.n_instructions; i++, at += 5) {
       kOps[at[0]].run(registers[at[1]], registers[at[2]], registers[at[3]], registers[at[4]], padded);
-    for (int o = 0; o < code.n_out; o++)
-      if (!stored[o]) store(out[o], registers[code.out_registers[o]], row, column, n);
+      if (ahead.count > 0) ahead.fetch(i, code.n_instructions);
+    }
+    for (int o = 0; o < code.n_out; o++) {
+      if (stored[o]) continue;
+      const char* const from = registers[code.out_registers[o]];
+      char* const to = out[o].feed == Feed::stream && n == code.tile ? in_place(out[o], row, column) : nullptr;
+      if (to != nullptr && reinterpret_cast<uintptr_t>(to) % 64 == 0) stream_copy(to, from, n * out[o].bytes);
+      else store(out[o], from, row, column, n);
+    }
   }
 
   void run_tiles(int64_t begin, int64_t end, int worker) const {
@@ -187,6 +229,7 @@ struct ClusterRun {
       const int64_t column = unit % loop.row_tiles * code.tile;
       run_tile(registers, scratch, unit / loop.row_tiles, column, min64(code.tile, loop.columns - column));
     }
+    if (large) stream_fence();
   }
 };
 
@@ -201,6 +244,7 @@ inline void plan_cluster(ClusterRun& run, const KernelCall& call) {
   for (int d = 0; d < loop.outer_rank; d++) loop.rows *= shape.dims[d];
   loop.tile_rows = loop.rows > 1 && loop.columns <= run.code.tile / 2 ? run.code.tile / loop.columns : 0;
   loop.row_tiles = ceil_div(loop.columns, run.code.tile);
+  run.large = loop.rows * loop.columns >= (int64_t(1) << 18);
   for (int i = 0; i < call.n_in; i++) {
     ClusterView& view = run.in[i] = view_of(call.in[i], loop.outer_rank);
     bool outer_fixed = true;
@@ -212,6 +256,10 @@ inline void plan_cluster(ClusterRun& run, const KernelCall& call) {
   for (int o = 0; o < call.n_out; o++) {
     ClusterView& view = run.out[o] = view_of(call.out[o], loop.outer_rank);
     if (!view.native) continue;
+    if (loop.rows * loop.columns * view.bytes >= kStreamBytes) {
+      view.feed = Feed::stream;
+      continue;
+    }
     for (int64_t i = run.code.last_input_read; i < run.code.n_instructions; i++)
       if (run.code.code[5 * i + 1] == run.code.out_registers[o]) view.feed = Feed::direct;
   }

@@ -199,6 +199,33 @@ struct ShiftArithmetic {
   }
 };
 
+// Two f32 operations in one pass, rounded one after the other: contraction into a fused multiply-add would make results depend on
+// which operations share a cluster.
+#if !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+template <class F, class G>
+void pair_loop(void* d, const void* a, const void* b, const void* c, int64_t n) {
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#endif
+  float* out = static_cast<float*>(d);
+  const float* x = static_cast<const float*>(a);
+  const float* y = static_cast<const float*>(b);
+  const float* z = static_cast<const float*>(c);
+  n &= ~(kLaneMultiple - 1);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) out[i] = G::f(F::f(x[i], y[i]), z[i]);
+}
+#if !defined(__clang__)
+#pragma GCC pop_options
+#endif
+struct SubFromF {
+  template <class T>
+  KAIMO_INLINE T f(T x, T y) { return y - x; }
+};
+
 template <class T>
 struct Wrap {
   KAIMO_INLINE int32_t f(int32_t x) { return static_cast<T>(x); }

@@ -117,7 +117,17 @@ using SaturateI32 = Saturate<INT32_MIN, INT32_MAX>;
       BINARY("shift_right_arithmetic." suffix, T, T, ShiftArithmetic, cost), {"select." suffix, select_loop<T>, cost}, \
       UNARY("nonzero." suffix, int32_t, T, IsNonZero, cost), COMPARES(suffix, T, cost)
 
+#define PAIRS(first, F)                                                                                                               \
+  {first "+add.f32", pair_loop<F, AddF>, 0.08f}, {first "+subtract.f32", pair_loop<F, SubF>, 0.08f},                                  \
+      {first "+subtract_from.f32", pair_loop<F, SubFromF>, 0.08f}, {first "+multiply.f32", pair_loop<F, MulF>, 0.08f},                 \
+      {first "+maximum.f32", pair_loop<F, MaxF>, 0.08f}, {first "+minimum.f32", pair_loop<F, MinF>, 0.08f}
+
 const OpEntry kOps[] = {
+    PAIRS("add", AddF),
+    PAIRS("subtract", SubF),
+    PAIRS("multiply", MulF),
+    PAIRS("maximum", MaxF),
+    PAIRS("minimum", MinF),
     {"copy.4", copy_4, 0.05f},
     {"copy.8", copy_8, 0.1f},
     FLOATS("f32", float, 0.06f),
@@ -201,6 +211,7 @@ const OpEntry kOps[] = {
 #undef COMPARES
 #undef FLOATS
 #undef INTEGERS
+#undef PAIRS
 
 constexpr int32_t kOpCount = sizeof kOps / sizeof kOps[0];
 

@@ -1,5 +1,5 @@
-import { dtypeBytes, type Graph, sizeOf, topologicalOrder, type Value } from '../../ir/index.js'
-import { isWide, opcodesOf } from './opcodes.js'
+import { dtypeBytes, type Graph, type Node, sizeOf, topologicalOrder, type Value } from '../../ir/index.js'
+import { isWide, opcodesOf, pairOpcode } from './opcodes.js'
 import type { View } from './view.js'
 
 /** Bytecode of the `elementwise` kernel: see native/kernels/elementwise.h. */
@@ -41,6 +41,10 @@ class ClusterEmitter {
   /** Values that share a register because an op between them changes nothing. */
   private readonly holders = new Map<number, number>()
 
+  /** For an op that takes in the one before it: that operand's place. */
+  private readonly pairs = new Map<Node, number>()
+  private readonly absorbed = new Set<Node>()
+
   constructor(
     private readonly body: Graph,
     private readonly opcode: (name: string) => number,
@@ -53,6 +57,36 @@ class ClusterEmitter {
       for (const input of node.inputs) this.reads.set(input, (this.reads.get(input) ?? 0) + 1)
     }
     for (const result of body.results) this.reads.set(result, Number.POSITIVE_INFINITY)
+    for (const node of topologicalOrder(body.results)) this.findPair(node)
+  }
+
+  /** Two ops become one pass where nothing else reads the result between them. */
+  private findPair(node: Node): void {
+    const at = node.inputs.findIndex((input, i) => {
+      const { node: first } = input
+      return this.reads.get(input) === 1 && !this.pairs.has(first) && pairOpcode(first, node, i) !== null
+    })
+    if (at < 0) return
+    this.pairs.set(node, at)
+    this.absorbed.add(node.inputs[at].node)
+  }
+
+  private emitPair(value: Value, at: number): void {
+    const { node } = value
+    const first = node.inputs[at].node
+    const operands = [...first.inputs, node.inputs[1 - at]]
+    const registers = operands.map((operand) => this.register(operand))
+    for (const operand of operands) this.finishRead(operand)
+    this.push(pairOpcode(first, node, at) ?? '', this.target(value), registers)
+  }
+
+  /** A register for a new value. */
+  private target(value: Value): number {
+    const isResult = this.reads.get(value) === Number.POSITIVE_INFINITY
+    const target = isResult ? this.registers.takeFresh() : this.registers.take()
+    this.holders.set(target, 1)
+    this.registerOf.set(value, target)
+    return target
   }
 
   private register(value: Value): number {
@@ -79,6 +113,14 @@ class ClusterEmitter {
 
   emit(value: Value): void {
     const { node } = value
+    if (this.absorbed.has(node)) return
+    const pair = this.pairs.get(node)
+    if (pair !== undefined) this.emitPair(value, pair)
+    else this.emitOne(value)
+  }
+
+  private emitOne(value: Value): void {
+    const { node } = value
     const { before = [], chain } = opcodesOf(node)
     const operands = node.inputs.map((input) => this.register(input))
     const isResult = this.reads.get(value) === Number.POSITIVE_INFINITY
@@ -93,8 +135,7 @@ class ClusterEmitter {
     const oneWidth = node.inputs.every((input) => isWide(input.dtype) === isWide(value.dtype))
     const early = oneWidth && before.length === 0
     if (early) for (const input of node.inputs) this.finishRead(input)
-    const target = isResult ? this.registers.takeFresh() : this.registers.take()
-    this.holders.set(target, 1)
+    const target = this.target(value)
     let first = operands[0]
     for (const name of before) {
       this.push(name, target, [first])
@@ -105,8 +146,6 @@ class ClusterEmitter {
       this.push(name, target, i === 0 ? [first, ...operands.slice(1)] : [target])
     })
     if (!early) for (const input of node.inputs) this.finishRead(input)
-    this.registerOf.set(value, target)
-    if ((this.reads.get(value) ?? 0) === 0) this.registers.give(target)
   }
 
   /** Registers of the results. */

@@ -61,6 +61,11 @@ const norm: CompositeRule = {
   floats: ({ epsilon }) => [number(epsilon)],
   accepts: floating,
 }
+const batchNorm: CompositeRule = {
+  ints: ({ feature, weight, bias }) => [number(feature), flag(weight), flag(bias)],
+  floats: ({ epsilon }) => [number(epsilon)],
+  accepts: floating,
+}
 const crossEntropy: CompositeRule = {
   ints: ({ ignore_index, weight }) => [number(ignore_index), flag(weight)],
   floats: ({ label_smoothing }) => [number(label_smoothing)],
@@ -78,6 +83,8 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   rms_norm: norm,
   layer_norm_grad: norm,
   rms_norm_grad: norm,
+  batch_norm_train: batchNorm,
+  batch_norm_grad: batchNorm,
   softmax_cross_entropy: crossEntropy,
   softmax_cross_entropy_grad: { ...crossEntropy, accepts: (node) => node.outputs.length === 1 && floating(node) },
   conv_input_grad: convGrad,

@@ -102,6 +102,18 @@ function shiftChain(op: OpName, dtype: DType): OpcodeChain | null {
   return null
 }
 
+const PAIR_FIRST = new Set<OpName>(['add', 'subtract', 'multiply', 'maximum', 'minimum'])
+const PAIR_SECOND = PAIR_FIRST
+
+/** True for an f32 op that one pass can compute together with the op that reads it. */
+export const opensPair = (node: Node): boolean => PAIR_FIRST.has(node.op) && node.outputs[0].dtype === 'f32'
+
+/** The opcode of `second` over the result of `first`, which stands at operand `at`; null where there is none. */
+export function pairOpcode(first: Node, second: Node, at: number): string | null {
+  if (!opensPair(first) || !PAIR_SECOND.has(second.op)) return null
+  return `${first.op}+${second.op === 'subtract' && at === 1 ? 'subtract_from' : second.op}.f32`
+}
+
 /** The opcodes that compute an elementwise node. An empty chain hands the operand's register on. */
 export function opcodesOf(node: Node): OpcodeChain {
   const dtype = node.inputs[0].dtype
