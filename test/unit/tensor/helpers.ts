@@ -3,7 +3,10 @@ import { createInterpreterBackend } from '../../../src/backends/interpreter/inde
 import { setBackend } from '../../../src/runtime/index.js'
 import { grad, mul, sum, type Tensor, tensor } from '../../../src/tensor/index.js'
 
-setBackend(createInterpreterBackend())
+// The reference by default; KAIMO_BACKEND=cpu holds the native backend to the same tests.
+if (process.env.KAIMO_BACKEND === 'cpu')
+  setBackend((await import('../../../src/backends/cpu/index.js')).createCpuBackend())
+else setBackend(createInterpreterBackend())
 
 export type Numbers = number | boolean | readonly Numbers[]
 
