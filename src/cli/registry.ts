@@ -8,6 +8,22 @@ export interface CommandEntry {
 
 /** Every command by name, in the order in which help lists them. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    summary: 'use a model for a task: classify texts or images, continue a text',
+    load: () => import('./commands/run.js'),
+  },
+  predict: {
+    summary: 'use a model folder for the task it was trained for',
+    load: () => import('./commands/predict.js'),
+  },
+  train: {
+    summary: 'train what a recipe describes and write a model folder',
+    load: () => import('./commands/train.js'),
+  },
+  eval: {
+    summary: 'loss and metrics of a model folder on test data',
+    load: () => import('./commands/eval.js'),
+  },
   inspect: {
     summary: 'list the tensors of a checkpoint: names, shapes, dtypes, counts',
     load: () => import('./commands/inspect.js'),

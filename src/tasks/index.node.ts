@@ -2,7 +2,15 @@
 export type { ClassifyImageOptions, ImageClassification, ImageClassifier } from './image-classification.node.js'
 export type { ImageInput } from './image-input.node.js'
 export { type LoadedModel, loadModelFolder } from './model-folder.node.js'
-export { type Pipelines, pipeline, pipelineFor, TASKS, type TaskName, taskOfModel } from './pipeline.node.js'
+export {
+  loadTaskModel,
+  type Pipelines,
+  pipeline,
+  pipelineFor,
+  TASKS,
+  type TaskName,
+  taskOfModel,
+} from './pipeline.node.js'
 export { embeddedModels, resolveModel } from './resolve.node.js'
 export type { TextClassifier } from './text-classification.node.js'
 export type { GenerateOptions, Generation, TextGenerator } from './text-generation.node.js'

@@ -36,13 +36,23 @@ export const pipelineFor = <T extends TaskName>(task: T, loaded: LoadedModel): P
 }
 
 /**
- * A model ready for a task: `const classify = await pipeline('text-classification')`. `model` is a folder or the name of a model that
- * comes with the package; left out, the task's own model is used.
- * @throws RangeError for an unknown task, or one without a model of its own where none is given
+ * The model to use for a task: a folder, an embedded model by name, or, where none is named, the task's own.
+ * @throws RangeError for an unknown task, one without a model of its own, or a model for another task
  */
-export async function pipeline<T extends TaskName>(task: T, model?: string): Promise<Pipelines[T]> {
+export async function loadTaskModel(task: TaskName, model?: string): Promise<LoadedModel> {
   if (!Object.hasOwn(MAKERS, task)) throw new RangeError(`unknown task '${task}'; tasks: ${TASKS.join(', ')}`)
   const chosen = model ?? DEFAULT_MODELS[task]
   if (chosen === undefined) throw new RangeError(`${task} has no model of its own: name a model folder`)
-  return pipelineFor(task, await loadModelFolder(chosen))
+  const loaded = await loadModelFolder(chosen)
+  const own = taskOfModel(loaded.config.task)
+  if (own !== task) throw new RangeError(`${loaded.name} is a model for ${own}, not for ${task}`)
+  return loaded
 }
+
+/**
+ * A model ready for a task: `const classify = await pipeline('text-classification')`. `model` is a folder or the name of a model that
+ * comes with the package; left out, the task's own model is used.
+ * @throws like {@link loadTaskModel}
+ */
+export const pipeline = async <T extends TaskName>(task: T, model?: string): Promise<Pipelines[T]> =>
+  pipelineFor(task, await loadTaskModel(task, model))

@@ -1,0 +1,114 @@
+import type { Job } from './job.js'
+import { PARTS } from './job.js'
+import { metricText, type Results } from './results.js'
+import type { Recipe } from './schema.js'
+
+const TASK_COMMANDS: Readonly<Record<Recipe['task'], string>> = {
+  'image-classification': 'kaimo run image-classification --model FOLDER picture.pgm',
+  'text-classification': "kaimo run text-classification --model FOLDER 'a text'",
+  'language-modeling': "kaimo run text-generation --model FOLDER 'a beginning'",
+}
+
+const PIPELINE_TAGS: Readonly<Record<Recipe['task'], string>> = {
+  'image-classification': 'image-classification',
+  'text-classification': 'text-classification',
+  'language-modeling': 'text-generation',
+}
+
+const count = (value: number): string => value.toLocaleString('en-US')
+
+function splitText(recipe: Recipe): string {
+  if (recipe.task === 'text-classification') {
+    const { split } = recipe.data
+    return split
+      ? `by FNV-1a-32 of a text's UTF-8 bytes modulo ${split.buckets}: ${split.test.join(', ') || 'none'} = test, ${split.validation.join(', ') || 'none'} = validation, the rest trains`
+      : 'as given by the files'
+  }
+  return `the last ${(100 * recipe.data.validationFraction).toFixed(0)} % of the training data is held out for validation`
+}
+
+function dataSection(recipe: Recipe, job: Job): string[] {
+  const { name, origin, licence } = recipe.data
+  const sizes = PARTS.filter((part) => job.sizes[part] > 0).map((part) => `${count(job.sizes[part])} ${part}`)
+  return [
+    '## Data',
+    '',
+    `- Name: ${name ?? 'not stated'}`,
+    `- Origin: ${origin ?? 'not stated'}`,
+    `- Licence: ${licence ?? 'not stated'}`,
+    `- Split: ${splitText(recipe)}`,
+    `- ${job.unit[0].toUpperCase()}${job.unit.slice(1)}: ${sizes.join(', ')}`,
+    ...job.remarks.map((remark) => `- ${remark}`),
+  ]
+}
+
+function trainingSection(recipe: Recipe, results: Results): string[] {
+  const { name, learningRate, schedule } = recipe.optimizer
+  const from = recipe.initialModel ? `, from ${recipe.initialModel}` : ''
+  return [
+    '## Training',
+    '',
+    `- Recipe: \`recipe.json\` in this folder (seed ${results.seed}${from})`,
+    `- Optimizer: ${name}, learning rate ${learningRate} (${schedule.type})`,
+    `- Epochs: ${results.epochs} of ${recipe.epochs}, batches of ${recipe.batchSize}, ${results.seconds.toFixed(0)} s`,
+    `- Parameters: ${count(results.parameters)}`,
+  ]
+}
+
+function resultsSection(results: Results): string[] {
+  const rows = Object.entries(results.results).map(([part, { examples, ...numbers }]) => {
+    const list = Object.entries(numbers).map(([name, value]) => metricText(name, value))
+    return `| ${part} | ${count(examples)} | ${list.join(', ')} |`
+  })
+  return ['## Results', '', '| part | examples | results |', '|---|---|---|', ...rows]
+}
+
+function limits(job: Job): string[] {
+  const { config } = job
+  if (config.task === 'image-classification') {
+    const { height, width, channels } = config.image
+    return [
+      `Images of exactly ${height} x ${width} pixels${channels > 1 ? `, ${channels} channels` : ', grey'}; nothing is resized.`,
+    ]
+  }
+  if (config.task === 'language-modeling')
+    return [`Sees the last ${config.sequence_length} characters; knows ${config.vocab_size - 2} different ones.`]
+  const { max_length: maxLength, truncation } = config.tokenizer
+  const longer = {
+    error: 'longer texts are refused',
+    head: 'of longer texts the start is read',
+    headAndTail: 'of longer texts the start and the end are read, in equal parts',
+  }[truncation]
+  return [
+    `Reads ${maxLength} characters; ${longer}. Knows ${count(config.vocab_size - 2)} different characters.`,
+    `Classes: ${config.labels.join(', ')}. It was trained on one kind of text: on others its accuracy is not known.`,
+  ]
+}
+
+/** The model card of a trained model: Markdown with the front matter that model hubs read. */
+export function modelCard(recipe: Recipe, job: Job, results: Results): string {
+  const lines = [
+    '---',
+    'library_name: kaimo',
+    `pipeline_tag: ${PIPELINE_TAGS[recipe.task]}`,
+    '---',
+    '',
+    `# ${recipe.name}`,
+    '',
+    ...(recipe.description ? [recipe.description, ''] : []),
+    '```sh',
+    TASK_COMMANDS[recipe.task],
+    '```',
+    '',
+    ...dataSection(recipe, job),
+    '',
+    ...trainingSection(recipe, results),
+    '',
+    ...resultsSection(results),
+    '',
+    '## Limits',
+    '',
+    ...limits(job),
+  ]
+  return `${lines.join('\n')}\n`
+}

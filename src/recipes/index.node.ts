@@ -1,0 +1,11 @@
+/** Training runs as data: read a recipe, train it, evaluate what came out. */
+export { InterruptedError } from './callbacks.node.js'
+export { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluate.node.js'
+export type { DataChoice } from './evaluation-data.node.js'
+export { type Job, PARTS, type Part } from './job.js'
+export { recipeJson, recipeOfModel } from './output.node.js'
+export { DATA_DIR_VARIABLE } from './paths.node.js'
+export { readRecipe } from './read.node.js'
+export { type PartResults, partText, type Results } from './results.js'
+export { parseRecipe, type Recipe, RecipeError } from './schema.js'
+export { type TrainOptions, type TrainResult, trainRecipe } from './train.node.js'

@@ -1,0 +1,126 @@
+import { DataError, type Dataset, fnv1a32, fromCsv, fromJsonl } from '../data/index.node.js'
+import { show } from '../formats/strict-json.js'
+import type { DataFiles } from './paths.node.js'
+import type { TextRecipe } from './schema.js'
+
+/** A text and the number of its class. */
+export interface LabelledText {
+  readonly text: string
+  readonly label: number
+}
+
+export type TextParts = Readonly<Record<'train' | 'validation' | 'test', readonly LabelledText[]>>
+
+interface RawRow {
+  readonly text: string
+  /** As it stands in the file. */
+  readonly label: string
+}
+
+export interface TextFile {
+  readonly path: string
+  readonly format?: 'csv' | 'tsv' | 'jsonl'
+  /** Names of the columns. */
+  readonly text: string
+  readonly label: string
+}
+
+const formatOf = (path: string): TextFile['format'] =>
+  /\.jsonl(\.gz)?$/.test(path) ? 'jsonl' : /\.tsv(\.gz)?$/.test(path) ? 'tsv' : 'csv'
+
+function parseJsonRow(value: unknown, { text, label }: TextFile): RawRow {
+  const row = value as Record<string, unknown> | null
+  const [textValue, labelValue] = [row?.[text], row?.[label]]
+  if (typeof textValue !== 'string') throw new DataError(`expected a text as ${show(text)}, got ${show(textValue)}`)
+  if (typeof labelValue !== 'string' && typeof labelValue !== 'number')
+    throw new DataError(`expected a text or a number as ${show(label)}, got ${show(labelValue)}`)
+  return { text: textValue, label: String(labelValue) }
+}
+
+/** @throws DataError that names the file and the row at fault, FileError where it cannot be read */
+async function readRows(file: TextFile, path: string, signal?: AbortSignal): Promise<Dataset<RawRow>> {
+  const format = file.format ?? formatOf(path)
+  if (format === 'jsonl') return fromJsonl(path, { signal, parse: (value) => parseJsonRow(value, file) })
+  const columns = { [file.text]: 'string', [file.label]: 'string' } as const
+  // Quotes are ordinary characters in TSV.
+  const options = format === 'tsv' ? { delimiter: '\t', quote: null } : { delimiter: ',' }
+  const rows = await fromCsv(path, { columns, signal, ...options })
+  return rows.map((row) => ({ text: row[file.text], label: row[file.label].trim() }))
+}
+
+/** Names of the classes met: numbers in their order, other names in that of the alphabet. */
+function labelsMet(rows: readonly RawRow[]): string[] {
+  const names = [...new Set(rows.map(({ label }) => label))]
+  const numeric = names.every((name) => /^-?\d+$/.test(name))
+  return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort()
+}
+
+/** Labels in files are names of classes, or their numbers. */
+const labelNumber = (labels: readonly string[], given: string): number => {
+  const named = labels.indexOf(given)
+  if (named >= 0) return named
+  return /^\d+$/.test(given) && Number(given) < labels.length ? Number(given) : -1
+}
+
+/** Rows with their labels as numbers. Rows whose text is empty are left out where `dropEmpty` says so, and are an error elsewhere. */
+export async function readLabelled(
+  file: TextFile,
+  path: string,
+  labels: readonly string[] | null,
+  options: { dropEmpty: boolean; signal?: AbortSignal },
+): Promise<{ rows: LabelledText[]; labels: string[]; dropped: number }> {
+  const raw = await readRows(file, path, options.signal)
+  const names = labels ? [...labels] : labelsMet(await raw.toArray())
+  const numbered = raw.map(({ text, label }): LabelledText => {
+    const number = labelNumber(names, label)
+    if (number < 0)
+      throw new DataError(`expected a label of ${names.map((name) => show(name)).join(', ')}, got ${show(label)}`)
+    if (text.trim() === '' && !options.dropEmpty) throw new DataError('the text is empty')
+    return { text, label: number }
+  })
+  const all = await numbered.toArray({ signal: options.signal })
+  const rows = all.filter(({ text }) => text.trim() !== '')
+  return { rows, labels: names, dropped: all.length - rows.length }
+}
+
+/** Which part a text belongs to, by its hash. */
+function partOf(text: string, split: NonNullable<TextRecipe['data']['split']>): keyof TextParts {
+  const bucket = fnv1a32(text) % split.buckets
+  if (split.test.includes(bucket)) return 'test'
+  return split.validation.includes(bucket) ? 'validation' : 'train'
+}
+
+export interface TextData {
+  readonly parts: TextParts
+  readonly labels: readonly string[]
+  /** Rows without a text. */
+  readonly dropped: number
+}
+
+/** Reads and splits the data of a recipe. `labels`: those of the model that training goes on from. */
+export async function loadTextData(
+  recipe: TextRecipe,
+  files: DataFiles,
+  labels: readonly string[] | null,
+  signal?: AbortSignal,
+): Promise<TextData> {
+  const { data } = recipe
+  const parts: Record<keyof TextParts, LabelledText[]> = { train: [], validation: [], test: [] }
+  let names = labels ?? data.labels ?? null
+  let dropped = 0
+  for (const part of ['train', 'validation', 'test'] as const) {
+    const file = data[part]
+    if (!file) continue
+    const path = await files.find(file.path, `data.${part}.path`)
+    const read = await readLabelled(file, path, names, { dropEmpty: data.dropEmpty, signal })
+    names = read.labels
+    dropped += read.dropped
+    if (part !== 'train' || !data.split) parts[part].push(...read.rows)
+    else for (const row of read.rows) parts[partOf(row.text, data.split)].push(row)
+    if (part === 'train' && parts.train.length === 0)
+      throw new DataError(`${path}: there are no texts to train on${dropped > 0 ? ` (${dropped} rows are empty)` : ''}`)
+  }
+  if (!names || names.length < 2)
+    throw new DataError(`${data.train.path}: a classifier needs at least 2 classes, the data has ${names?.length ?? 0}`)
+  return { parts, labels: names, dropped }
+}
