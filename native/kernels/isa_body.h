@@ -3,6 +3,7 @@
 #pragma once
 #include "../runtime/isa.h"
 #include "arg_reduce.h"
+#include "batch_norm.h"
 #include "conv.h"
 #include "conv_grad.h"
 #include "cross_entropy.h"
@@ -35,6 +36,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kRandomKernels);
   list.add(kSoftmaxKernels);
   list.add(kNormKernels);
+  list.add(kBatchNormKernels);
   list.add(kCrossEntropyKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;
