@@ -26,7 +26,15 @@ const ISA_FLAGS = {
 const BASE_FLAGS = { x64: ISA_FLAGS.x64.isa_sse41, arm64: [] }
 
 // Of -O3 the kernels gain only vectorisation, and compile in half the time.
-const KERNEL_FLAGS = ['-O2', '-ftree-vectorize', '-fvect-cost-model=dynamic', '-fno-math-errno', '-fno-trapping-math', '-fno-exceptions', '-fno-rtti']
+const KERNEL_FLAGS = [
+  '-O2',
+  '-ftree-vectorize',
+  '-fvect-cost-model=dynamic',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fno-exceptions',
+  '-fno-rtti',
+]
 
 function parseArguments(argv) {
   const options = { sanitize: '', isas: [], force: false, verbose: false }
@@ -139,7 +147,13 @@ async function compileUnits(compiler, units, folder, options) {
     const object = objectOf(folder, unit)
     const print = fingerprint(compiler, unit)
     if (!options.force && existsSync(object) && readStamp(`${object}.stamp`) === print) return
-    const output = await runCommand(compiler.command, [...unit.flags, '-c', '-o', `${object}.${process.pid}`, unit.source])
+    const output = await runCommand(compiler.command, [
+      ...unit.flags,
+      '-c',
+      '-o',
+      `${object}.${process.pid}`,
+      unit.source,
+    ])
     if (options.verbose && output) console.log(output)
     renameSync(`${object}.${process.pid}`, object)
     writeFileSync(`${object}.stamp`, print)

@@ -175,3 +175,16 @@ test('a run can be aborted between instructions, and rejects with the reason', n
   const later = executable.run([wrapArray(Int32Array.of(0), 'i32', [])], { signal: AbortSignal.abort() })
   await assert.rejects(later.done as Promise<void>, /abort/i)
 })
+
+test('the transpose of a product is the product of exchanged operands', native, () => {
+  const contract = { lhs_batch: [0], rhs_batch: [0], lhs_contract: [1], rhs_contract: [1] }
+  const a = parameter([2, 5, 3, 4], 'f32')
+  const b = parameter([2, 5, 6], 'f32')
+  const dot = apply('dot_general', [a, b], contract)
+  const swapped = apply('transpose', [dot], { permutation: [0, 3, 1, 2] })
+  const executable = cpuBackend().compile(new Graph([a, b], [swapped]))
+  assert.deepEqual(executable.report.kernels, { dot_general: 1 })
+  checkOn([a, b], [swapped], { edges: false, floor: 8 })
+  const other = apply('transpose', [dot], { permutation: [0, 3, 2, 1] })
+  checkOn([a, b], [dot, other, add(dot, dot)], { edges: false, floor: 8 })
+})

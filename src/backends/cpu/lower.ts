@@ -10,6 +10,7 @@ import {
   type Value,
 } from '../../ir/index.js'
 import { groupElementwise } from '../../passes/group.js'
+import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
 import { donationOrder } from './order.js'
 import { type InPlace, ProgramBuilder } from './program.js'
@@ -116,7 +117,7 @@ export class Lowering {
     targets: readonly (View | null)[] = [],
     donated: readonly number[] = [],
   ): View[] {
-    const grouped = groupElementwise(graph)
+    const grouped = groupElementwise(swapTransposedDots(graph))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })

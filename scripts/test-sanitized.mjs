@@ -1,0 +1,65 @@
+// Builds the addon with sanitizers and runs native tests under them: `node scripts/test-sanitized.mjs [address,undefined|thread] [test files]`.
+// Without files: the op tests for address and undefined behaviour, the executor's own test for threads.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const [sanitize = 'address,undefined', ...files] = process.argv.slice(2)
+const compiler = process.env.CXX || 'g++'
+
+const OP_TESTS = ['test/native/elementwise.test.ts', 'test/native/program.test.ts', 'test/native/conformance.test.ts']
+
+function run(command, args, env = {}) {
+  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  if (done.error) throw done.error
+  return done.status ?? 1
+}
+
+/** The sanitizer's runtime must be loaded before node itself. */
+function runtimeLibrary(name) {
+  const found = spawnSync(compiler, [`-print-file-name=lib${name}.so`], { encoding: 'utf8' }).stdout.trim()
+  if (!existsSync(found)) throw new Error(`${compiler} has no lib${name}.so; install it or choose a compiler by CXX`)
+  return found
+}
+
+/** Threads are checked outside of node, whose own code is not instrumented. */
+function testExecutor() {
+  const folder = join(root, 'build', 'sanitize-thread')
+  mkdirSync(folder, { recursive: true })
+  const binary = join(folder, 'executor_test')
+  const sources = [
+    'test/executor_test.cpp',
+    'runtime/executor.cpp',
+    'runtime/pool.cpp',
+    'runtime/program.cpp',
+    'runtime/cpu.cpp',
+  ].map((name) => join('native', name))
+  const flags = ['-std=c++17', '-O1', '-g', '-pthread', `-fsanitize=${sanitize}`]
+  const status = run(compiler, [...flags, '-o', binary, ...sources])
+  return status === 0 ? run(binary, [], { TSAN_OPTIONS: 'halt_on_error=1' }) : status
+}
+
+function testInNode(tests) {
+  const built = run(process.execPath, [
+    'scripts/build-native.mjs',
+    '--sanitize',
+    sanitize,
+    ...(process.env.KAIMO_ISA ? ['--isa', process.env.KAIMO_ISA] : []),
+  ])
+  if (built !== 0) return built
+  const libraries = sanitize
+    .split(',')
+    .map((name) => runtimeLibrary({ address: 'asan', undefined: 'ubsan', thread: 'tsan' }[name] ?? name))
+  return run(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=1', ...tests], {
+    LD_PRELOAD: libraries.join(':'),
+    // Node never frees some of what it allocates; the addon's own memory is counted by its tests.
+    ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
+    UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+    KAIMO_ADDON: join(root, 'build', `sanitize-${sanitize.replace(',', '-')}`, 'kaimo.node'),
+  })
+}
+
+process.exitCode =
+  sanitize === 'thread' && files.length === 0 ? testExecutor() : testInNode(files.length > 0 ? files : OP_TESTS)
