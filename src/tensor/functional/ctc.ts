@@ -13,6 +13,7 @@ import {
   like,
   log,
   logicalAnd,
+  logicalNot,
   lt,
   maximum,
   mul,
@@ -162,7 +163,7 @@ const lossBody =
 
 /**
  * Inputs ct [N] and those of the loss; result the gradient of logProbs: minus the probability, given the labels, that an example is in a
- * state of the class at the step. Zero for examples without any path.
+ * state of the class at the step. NaN, as in torch, for examples without any path, where their loss counts.
  */
 const gradientBody =
   (blank: number) =>
@@ -191,7 +192,9 @@ const gradientBody =
         scatter_dims_to_operand_dims: [0, 1, 2],
       },
     )
-    return [cast(grad, logProbs.dtype)]
+    const lost = logicalAnd(logicalNot(possible), unsqueeze(ne(ct, like(0, ct)), 1))
+    const undefinedAt = logicalAnd(unsqueeze(inside, 2), lost)
+    return [cast(where(undefinedAt, like(Number.NaN, grad), grad), logProbs.dtype)]
   }
 
 defineGradient('ctc_loss', ([ct], { attributes, inputs }) => {

@@ -96,7 +96,8 @@ function crossEntropyGradBody(attributes: Attributes): (inputs: Tensor[]) => Ten
     const p = exp(sub(x, logsumexp(x, 1, { keepdim: true })))
     const checked = checkedLabels(labels, attributes.ignore_index as number)
     const smoothing = attributes.label_smoothing as number
-    const rows = mul(g, rowWeights(checked, weight, x))
+    // Where nothing counts, the mean's factor is not finite.
+    const rows = where(checked.counts, mul(g, rowWeights(checked, weight, x)), like(0, x))
     const column = iota(x.shape, 1)
     const hot = eq(column, unsqueeze(checked.index, 1))
     const sharp = mul(unsqueeze(mul(rows, like(1 - smoothing, x)), 1), sub(p, cast(hot, x.dtype)))

@@ -26,7 +26,14 @@ function arange(a: Args): T.Tensor {
   return T.arange(start, end, step, { dtype: a.maybeDtype('dtype') ?? (whole ? 'i64' : 'f32') })
 }
 
+const WORDS: Readonly<Record<string, number>> = {
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+  nan: Number.NaN,
+}
+
 const numberOf = (value: PyValue): number => {
+  if (typeof value === 'string' && value in WORDS) return WORDS[value]
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return Number(value)
   throw new TypeError(`expected a number, got ${describe(value)}`)
 }
