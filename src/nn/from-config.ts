@@ -83,6 +83,10 @@ type History = readonly [layer: string, node: number, tensor: number]
 const isHistory = (value: unknown): value is History =>
   Array.isArray(value) && value.length === 3 && typeof value[0] === 'string'
 
+/** One history, or a list or record of them, as a list. */
+const historyList = (value: unknown): unknown[] =>
+  isHistory(value) ? [value] : Object.values((value ?? []) as Record<string, unknown>)
+
 /** The tensors among the arguments of a call, in order. */
 function historiesIn(value: unknown): History[] {
   if (Array.isArray(value)) return value.flatMap(historiesIn)
@@ -96,13 +100,32 @@ function historiesIn(value: unknown): History[] {
 }
 
 const KEYWORDS = ['query', 'value', 'key', 'attention_mask', 'initial_state']
+// Masks travel with the tensors here; Keras writes those that its layers hand on as arguments.
+const MASKS = ['mask', 'query_mask', 'value_mask', 'key_mask']
+
+/** An operation on tensors that Keras lists among the layers (`a + b`, masks of embeddings). */
+const isOperation = (entry: Entry): boolean => /\bops\b/.test(entry.module ?? '')
 
 function argumentsOf(entry: Entry, node: Entry['inbound_nodes'][number]): History[] {
   const keywords = node.kwargs ?? {}
   for (const [name, value] of Object.entries(keywords))
-    if (historiesIn(value).length > 0 && !KEYWORDS.includes(name))
+    if (historiesIn(value).length > 0 && !KEYWORDS.includes(name) && !MASKS.includes(name))
       throw new RangeError(`${entry.class_name} ${entry.name}: a tensor as the argument '${name}' is not supported`)
   return [...historiesIn(node.args), ...KEYWORDS.flatMap((name) => historiesIn(keywords[name]))]
+}
+
+const OPERATIONS = ['Add', 'Subtract', 'Multiply', 'Maximum', 'Minimum', 'Concatenate']
+
+/** @throws RangeError for operations that are no layers. */
+function checkOperation(entry: Entry): void {
+  const plain = entry.inbound_nodes.every(({ args, kwargs }) => {
+    const values = [args, Object.values(kwargs ?? {})].flat(2) as unknown[]
+    return values.every((value) => historiesIn(value).length > 0)
+  })
+  if (OPERATIONS.includes(entry.class_name) && plain) return
+  throw new RangeError(
+    `the model uses the Keras operation '${entry.class_name}' (${entry.name}) on tensors directly; only ${OPERATIONS.join(', ')} of tensors are supported there, else use layers`,
+  )
 }
 
 // Options of calls in Keras that are options of layers here.
@@ -138,13 +161,14 @@ class GraphReader {
   }
 
   read(): Functional {
-    const entries = (this.config.layers ?? []) as Entry[]
+    const entries = this.neededEntries()
     let pending: { entry: Entry; node: number }[] = []
     for (const entry of entries) {
       if (entry.class_name === 'InputLayer') {
         this.made.set(GraphReader.key(entry.name ?? (entry.config.name as string), 0), [inputOf(entry)])
         continue
       }
+      if (isOperation(entry)) checkOperation(entry)
       this.layers.set(entry.name, layerOf(entry))
       pending.push(...entry.inbound_nodes.map((_, node) => ({ entry, node })))
     }
@@ -163,6 +187,36 @@ class GraphReader {
     })
   }
 
+  /** All layers, and those operations that the outputs need other than for masks. */
+  private neededEntries(): Entry[] {
+    const entries = (this.config.layers ?? []) as Entry[]
+    const byName = new Map(entries.map((entry) => [entry.name, entry]))
+    const needed = new Set<string>()
+    const names = historyList(this.config.output_layers).flatMap((value) => (isHistory(value) ? [value[0]] : []))
+    while (names.length > 0) {
+      const name = names.pop() as string
+      const entry = byName.get(name)
+      if (!entry || needed.has(name)) continue
+      needed.add(name)
+      for (const node of entry.inbound_nodes ?? []) {
+        this.checkMasks(entry, node, byName)
+        names.push(...argumentsOf(entry, node).map(([source]) => source))
+      }
+    }
+    return entries.filter((entry) => needed.has(entry.name) || !isOperation(entry))
+  }
+
+  private checkMasks(entry: Entry, node: Entry['inbound_nodes'][number], byName: ReadonlyMap<string, Entry>): void {
+    for (const name of MASKS)
+      for (const [source] of historiesIn(node.kwargs?.[name])) {
+        const maker = byName.get(source)
+        if (maker && !isOperation(maker))
+          throw new RangeError(
+            `${entry.class_name} ${entry.name}: a mask from the layer ${source} is not supported; masks come from Embedding and Masking`,
+          )
+      }
+  }
+
   private connect(entry: Entry, node: number): boolean {
     const inputs = argumentsOf(entry, entry.inbound_nodes[node]).map((history) => this.tensor(history))
     if (inputs.some((tensor) => tensor === undefined)) return false
@@ -177,9 +231,7 @@ class GraphReader {
 
   /** Inputs or outputs: one history, or a list or record of them. */
   private list(key: 'input_layers' | 'output_layers'): SymbolicTensor[] {
-    const value = this.config[key]
-    const histories = isHistory(value) ? [value] : Object.values((value ?? []) as Record<string, unknown>)
-    return histories.map((history) => {
+    return historyList(this.config[key]).map((history) => {
       const tensor = isHistory(history) ? this.tensor(history) : undefined
       if (!tensor) throw new Error(`the functional config has no tensor ${JSON.stringify(history)} (${key})`)
       return tensor

@@ -268,11 +268,23 @@ export class Optimizer<O = unknown, N extends string = string> {
     }
   }
 
+  /** Puts the moving averages, if there are any, in the place of the parameters (Keras does so when `fit` ends). */
+  finalizeEma(): void {
+    for (const param of this.parameters) {
+      const { ema } = this.slots(param)
+      if (ema && this.iterations > 0) param.value = ema.value
+    }
+  }
+
   /** State to save: slots by `<parameter>/<slot>` and the counters. */
   state(): OptimizerState {
     const tensors: Record<string, Parameter> = {}
+    const taken = new Set<string>()
     this.parameters.forEach((param, i) => {
-      for (const [slot, cell] of Object.entries(this.slots(param))) tensors[`${param.name || i}/${slot}`] = cell
+      // Layers of models inside of models may have equal names.
+      const name = param.name && !taken.has(param.name) ? param.name : `${param.name}#${i}`
+      taken.add(name)
+      for (const [slot, cell] of Object.entries(this.slots(param))) tensors[`${name}/${slot}`] = cell
     })
     return {
       tensors,

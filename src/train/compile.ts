@@ -99,6 +99,12 @@ function metricLists(option: MetricsOption | undefined, names: readonly string[]
   })
 }
 
+/** Weights of positions: those of the examples where the mask holds, else 0. */
+function maskedWeight(mask: Tensor, weight: Tensor | null): Tensor {
+  const shown = mask.to('f32')
+  return weight ? shown.mul(weight.to('f32').reshape([-1, ...mask.shape.slice(1).map(() => 1)])) : shown
+}
+
 interface OutputMetric {
   readonly key: string
   readonly output: number
@@ -164,9 +170,18 @@ export class MetricSet {
     }
   }
 
-  update(yTrue: readonly Tensor[], yPred: readonly Tensor[], sampleWeight: Tensor | null): void {
-    for (const { metric, output, weighted } of this.build(yTrue, yPred))
-      metric.update(yTrue[output], yPred[output], weighted ? sampleWeight : null)
+  /** Takes a batch in. `masks` (bool, or none) say for each output which positions count in means. */
+  update(
+    yTrue: readonly Tensor[],
+    yPred: readonly Tensor[],
+    sampleWeight: Tensor | null,
+    masks: readonly (Tensor | undefined)[] = [],
+  ): void {
+    for (const { metric, output, weighted } of this.build(yTrue, yPred)) {
+      const weight = weighted ? sampleWeight : null
+      const mask = metric instanceof MeanMetric ? masks[output] : undefined
+      metric.update(yTrue[output], yPred[output], mask ? maskedWeight(mask, weight) : weight)
+    }
   }
 
   /** Results by log name. */

@@ -182,6 +182,8 @@ export class FitLoop {
     while (progress.epoch < this.epochs && !trainer.stopTraining) {
       logs = await this.runEpoch()
     }
+    // As in Keras, training with a moving average ends with the average in the weights.
+    trainer.optimizer.finalizeEma()
     for (const callback of this.callbacks) await callback.onTrainEnd(logs)
     return progress.history
   }

@@ -7,6 +7,7 @@ import type { Logs } from './history.js'
 
 interface Forward {
   readonly predictions: Tensor[]
+  readonly masks: readonly (Tensor | undefined)[]
   readonly total: Tensor
 }
 
@@ -60,13 +61,14 @@ export class Trainer {
     })
     terms.push(...this.model.regularizationLosses(), ...context.losses)
     if (terms.length === 0) throw new Error('there is no loss to minimise: pass a loss to compile()')
-    return { predictions, total: terms.reduce((a, b) => add(a, b)) }
+    const masks = predictions.map((prediction) => context.masks.get(prediction))
+    return { predictions, masks, total: terms.reduce((a, b) => add(a, b)) }
   }
 
-  private track(batch: Batch, { predictions, total }: Forward): void {
+  private track(batch: Batch, { predictions, masks, total }: Forward): void {
     this.metrics.loss.addMean(total, batch.size)
     const targets = batch.y.map((target, i) => matchRank(target, predictions[i]))
-    this.metrics.update(targets, predictions, batch.sampleWeight)
+    this.metrics.update(targets, predictions, batch.sampleWeight, masks)
   }
 
   /** Forward, backward, clipping, update and metrics as one program. Returns the loss of the batch. */
