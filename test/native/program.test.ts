@@ -188,3 +188,43 @@ test('the transpose of a product is the product of exchanged operands', native, 
   const other = apply('transpose', [dot], { permutation: [0, 3, 2, 1] })
   checkOn([a, b], [dot, other, add(dot, dot)], { edges: false, floor: 8 })
 })
+
+test('products and convolutions take a bias in', native, () => {
+  const contract = { lhs_batch: [], rhs_batch: [], lhs_contract: [1], rhs_contract: [1] }
+  const x = parameter([7, 20], 'f32')
+  const w = parameter([9, 20], 'f32')
+  const b = parameter([9], 'f32')
+  const y = add(apply('dot_general', [x, w], contract), broadcastInDim(b, [7, 9], [1]))
+  assert.deepEqual(cpuBackend().compile(new Graph([x, w, b], [y])).report.kernels, { dot_general: 1 })
+  checkOn([x, w, b], [y], { edges: false, floor: 8 })
+  const rows = parameter([7], 'f32')
+  const notBias = add(broadcastInDim(rows, [7, 9], [0]), apply('dot_general', [x, w], contract))
+  checkOn([x, w, rows], [notBias], { edges: false, floor: 8 })
+
+  const image = parameter([2, 5, 6, 3], 'f32')
+  const kernel = parameter([3, 3, 3, 4], 'f32')
+  const features = parameter([4], 'f32')
+  const conv = apply('convolution', [image, kernel], {
+    input_batch: 0,
+    input_feature: 3,
+    input_spatial: [1, 2],
+    kernel_input_feature: 2,
+    kernel_output_feature: 3,
+    kernel_spatial: [0, 1],
+    output_batch: 0,
+    output_feature: 3,
+    output_spatial: [1, 2],
+    window_strides: [1, 1],
+    padding: [
+      [1, 1],
+      [1, 1],
+    ],
+    lhs_dilation: [1, 1],
+    rhs_dilation: [1, 1],
+    feature_group_count: 1,
+    batch_group_count: 1,
+  })
+  const z = add(conv, broadcastInDim(features, conv.shape, [3]))
+  assert.deepEqual(cpuBackend().compile(new Graph([image, kernel, features], [z])).report.kernels, { convolution: 1 })
+  checkOn([image, kernel, features], [z], { edges: false, floor: 16 })
+})

@@ -1,4 +1,5 @@
 import {
+  allocateArray,
   arrayConstructor,
   type DType,
   dtypeBytes,
@@ -23,10 +24,14 @@ export { NativeUnavailableError } from './addon.js'
 
 const ALIGNMENT = 64
 
-/** Uninitialised V8-owned memory that starts on a cache line. */
+/** Alignment pays from a few cache lines on. */
+const SMALL = 1024
+
+/** V8-owned memory, uninitialised and starting on a cache line where it is large. */
 function allocateAligned(addon: NativeAddon, dtype: DType, shape: Shape): TypedArray {
   const length = sizeOf(shape)
   const bytes = length * dtypeBytes(dtype)
+  if (bytes <= SMALL) return allocateArray(dtype, length)
   const memory = globalThis.Buffer.allocUnsafeSlow(bytes + ALIGNMENT)
   const array = arrayConstructor(dtype)
   return new array(memory.buffer, addon.alignment(new Uint8Array(memory.buffer)), length)

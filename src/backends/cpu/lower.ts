@@ -9,6 +9,7 @@ import {
   topologicalOrder,
   type Value,
 } from '../../ir/index.js'
+import { absorbBiases } from '../../passes/bias.js'
 import { groupElementwise } from '../../passes/group.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
@@ -117,7 +118,7 @@ export class Lowering {
     targets: readonly (View | null)[] = [],
     donated: readonly number[] = [],
   ): View[] {
-    const grouped = groupElementwise(swapTransposedDots(graph))
+    const grouped = groupElementwise(absorbBiases(swapTransposedDots(graph)))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })

@@ -1,4 +1,5 @@
 import { type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
+import { BIASED, biasedContraction } from '../../passes/bias.js'
 import { CLUSTER } from '../../passes/group.js'
 import { convolutionInts, lowerComposite, windowInts } from './composites.js'
 import { lowerCall, lowerScan, lowerWhile } from './control.js'
@@ -69,9 +70,31 @@ const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
   }
 }
 
+/** A product or convolution, with a bias as third operand where there is one. */
+function contraction(lowering: Lowering, node: Node, { op, attrs }: Node): void {
+  const out = lowering.result(node.outputs[0])
+  if (sizeOf(out.shape) === 0) return
+  const ints =
+    op === 'convolution' ? convolutionInts(attrs as OpAttrs['convolution']) : dotInts(attrs as OpAttrs['dot_general'])
+  const inputs = node.inputs.map((input) => lowering.view(input))
+  lowering.kernel(op, op, inputs, [out], ints)
+}
+
+/** See native/kernels/dot_general.h; no activation. */
+const dotInts = (attrs: OpAttrs['dot_general']): number[] => [
+  attrs.lhs_batch.length,
+  attrs.lhs_contract.length,
+  ...attrs.lhs_batch,
+  ...attrs.rhs_batch,
+  ...attrs.lhs_contract,
+  ...attrs.rhs_contract,
+  0,
+]
+
 const composite: LowerRule<'composite'> = (lowering, node) => {
   const { name, body, attributes } = node.attrs
   if (name === CLUSTER) return lowering.cluster(node, body)
+  if (name === BIASED) return contraction(lowering, node, biasedContraction(body))
   lowerComposite(lowering, node, name, attributes)
 }
 
@@ -153,15 +176,7 @@ export const RULES: { readonly [K in OpName]: LowerRule<K> } = {
   dynamic_update_slice: kernel('dynamic_update_slice', none, true),
   sort: kernel('sort', ({ dimension, descending }) => [dimension, descending ? 1 : 0]),
 
-  dot_general: kernel('dot_general', (attrs) => [
-    attrs.lhs_batch.length,
-    attrs.lhs_contract.length,
-    ...attrs.lhs_batch,
-    ...attrs.rhs_batch,
-    ...attrs.lhs_contract,
-    ...attrs.rhs_contract,
-    0,
-  ]),
+  dot_general: kernel('dot_general', dotInts),
   convolution: kernel('convolution', convolutionInts),
   reduce: kernel(
     ({ kind }) => `reduce_${kind}`,
