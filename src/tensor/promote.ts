@@ -113,10 +113,13 @@ const isNarrow = (dtype: DType): boolean => dtype === 'f16' || dtype === 'bf16'
 /** The dtype for intermediate results: f32 for f16 and bf16, so that a composed function rounds once. */
 export const computeType = (dtype: DType): DType => (isNarrow(dtype) ? 'f32' : floatType(dtype))
 
+/** A function of one tensor. Stated at each, since the methods of Tensor take their types from the functions. */
+export type Unary = (x: TensorLike) => Tensor
+
 /** `f` on floats, computed in {@link computeType} and rounded once to the dtype of the operand. */
 export const widened =
-  (f: (x: Tensor) => Tensor) =>
-  (like: TensorLike): Tensor => {
+  (f: (x: Tensor) => Tensor): Unary =>
+  (like) => {
     const x = toFloat(like)
     return isNarrow(x.dtype) ? cast(f(cast(x, 'f32')), x.dtype) : f(x)
   }

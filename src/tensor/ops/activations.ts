@@ -1,7 +1,7 @@
 import { composite } from '../control.js'
 import { asTensor, type TensorLike } from '../core.js'
 import { fail, resolveDim, typeText } from '../dims.js'
-import { cast, toFloat, widened } from '../promote.js'
+import { cast, toFloat, type Unary, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import {
   abs,
@@ -77,7 +77,7 @@ const SELU_ALPHA = 1.6732632423543772
 const SELU_SCALE = 1.0507009873554805
 
 /** Self-normalising elu (Klambauer et al. 2017). */
-export const selu = widened((x) => eluWith(x, like(SELU_ALPHA, x), like(SELU_SCALE, x), null))
+export const selu: Unary = widened((x) => eluWith(x, like(SELU_ALPHA, x), like(SELU_SCALE, x), null))
 
 /** x * sigmoid(x). */
 export function silu(like_: TensorLike): Tensor {
@@ -118,7 +118,7 @@ export function gelu(like_: TensorLike, options: { readonly approximate?: 'none'
 }
 
 /** x * sigmoid(1.702 x). */
-export const quickGelu = widened((x) => mul(x, sigmoid(mul(x, like(1.702, x)))))
+export const quickGelu: Unary = widened((x) => mul(x, sigmoid(mul(x, like(1.702, x)))))
 
 /** log(1 + e^(beta x)) / beta; the identity where beta * x > threshold. */
 export function softplus(
@@ -134,13 +134,13 @@ export function softplus(
 }
 
 /** log(sigmoid(x)). */
-export const logSigmoid = widened((x) => sub(where(ge(x, like(0, x)), like(0, x), x), log1p(expMinusAbs(x))))
+export const logSigmoid: Unary = widened((x) => sub(where(ge(x, like(0, x)), like(0, x), x), log1p(expMinusAbs(x))))
 
 /** x * tanh(log(1 + e^x)). */
-export const mish = widened((x) => mul(x, tanh(logOnePlusExp(x))))
+export const mish: Unary = widened((x) => mul(x, tanh(logOnePlusExp(x))))
 
 /** Piecewise linear sigmoid: clamp(x / 6 + 1 / 2, 0, 1). */
-export const hardsigmoid = widened((x) => trueDivide(relu6(add(x, like(3, x))), like(6, x)))
+export const hardsigmoid: Unary = widened((x) => trueDivide(relu6(add(x, like(3, x))), like(6, x)))
 
 /** x * hardsigmoid(x). */
 export function hardswish(like_: TensorLike): Tensor {
@@ -157,10 +157,10 @@ defineGradient('hardswish', ([ct], { inputs: [x] }) => {
 })
 
 /** x / (1 + |x|). */
-export const softsign = widened((x) => trueDivide(x, add(like(1, x), abs(x))))
+export const softsign: Unary = widened((x) => trueDivide(x, add(like(1, x), abs(x))))
 
 /** x - tanh(x). */
-export const tanhshrink = widened((x) => sub(x, tanh(x)))
+export const tanhshrink: Unary = widened((x) => sub(x, tanh(x)))
 
 /** x where |x| > lambda, else 0. */
 export function hardshrink(like_: TensorLike, lambda = 0.5): Tensor {

@@ -139,12 +139,14 @@ export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
 }
 
 /** t + value * x * y. */
-export const addcmul = (t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor =>
-  add(t, mul(value, mul(x, y)))
+export function addcmul(t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor {
+  return add(t, mul(value, mul(x, y)))
+}
 
 /** t + value * x / y. */
-export const addcdiv = (t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor =>
-  add(t, mul(value, trueDivide(x, y)))
+export function addcdiv(t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor {
+  return add(t, mul(value, trueDivide(x, y)))
+}
 
 /** x * log(y), 0 where x is 0 (unless y is NaN). */
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {

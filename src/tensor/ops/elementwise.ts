@@ -1,7 +1,7 @@
 import { type CompareDirection, type DType, dtypeKind, isFloat, type OpName } from '../../ir/index.js'
 import { broadcastShapes, broadcastTo } from '../broadcast.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
-import { align, cast, floatType, promote, resultType, toFloat } from '../promote.js'
+import { align, cast, floatType, promote, resultType, toFloat, type Unary } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 
 /** Building blocks: one function for each elementwise primitive, with promotion and broadcasting. */
@@ -51,7 +51,6 @@ type Pair = Extract<
   | 'shift_right_arithmetic'
 >
 
-type Unary = (x: TensorLike) => Tensor
 type Binary = (x: TensorLike, y: TensorLike) => Tensor
 
 const float =

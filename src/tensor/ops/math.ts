@@ -1,7 +1,7 @@
 import { isFloat } from '../../ir/index.js'
 import { composite } from '../control.js'
 import { asTensor, record, type TensorLike } from '../core.js'
-import { align, cast, resultType, toFloat, widened } from '../promote.js'
+import { align, cast, resultType, toFloat, type Unary, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import {
   abs,
@@ -38,10 +38,14 @@ import { defineGradient } from './gradient-rule.js'
 /** Elementwise functions composed of primitives, accurate over their whole domain, with torch's gradients. */
 
 /** x * x. */
-export const square = (x: TensorLike): Tensor => {
-  const tensor = asTensor(x)
-  return mul(tensor, tensor)
+export const square = (like_: TensorLike): Tensor => {
+  const given = asTensor(like_)
+  if (!isFloat(given.dtype)) return mul(given, given)
+  return composite('square', {}, [given], ([x]) => [mul(x, x)])[0]
 }
+
+// 2x first, as in torch: the two agree where it overflows.
+defineGradient('square', ([ct], { inputs: [x] }) => [ct && mul(ct, mul(like(2, x), x))])
 
 /** 1 / x. */
 export const reciprocal = (x: TensorLike): Tensor => {
@@ -73,11 +77,11 @@ export function round(like_: TensorLike, decimals = 0): Tensor {
 }
 
 /** 2^x. */
-export const exp2 = widened((x) => record('power', align('exp2', [like(2, x), x]), {}))
+export const exp2: Unary = widened((x) => record('power', align('exp2', [like(2, x), x]), {}))
 /** Logarithm to base 2. */
-export const log2 = widened((x) => trueDivide(log(x), like(Math.LN2, x)))
+export const log2: Unary = widened((x) => trueDivide(log(x), like(Math.LN2, x)))
 /** Logarithm to base 10. */
-export const log10 = widened((x) => trueDivide(log(x), like(Math.LN10, x)))
+export const log10: Unary = widened((x) => trueDivide(log(x), like(Math.LN10, x)))
 
 export const atan = (x: TensorLike): Tensor => {
   const tensor = toFloat(x)
@@ -88,20 +92,20 @@ export const atan = (x: TensorLike): Tensor => {
 const complement = (x: Tensor): Tensor => mul(sub(like(1, x), x), add(like(1, x), x))
 
 /** A composite of one operand whose derivative is given, where that of the body is not finite at the ends of the domain. */
-function withDerivative(name: string, f: (x: Tensor) => Tensor, derivative: (x: Tensor) => Tensor) {
+function withDerivative(name: string, f: (x: Tensor) => Tensor, derivative: (x: Tensor) => Tensor): Unary {
   const body = widened(f)
   const slope = widened(derivative)
   defineGradient(name, ([ct], { inputs: [x] }) => [ct && mul(ct, slope(x))])
-  return (like_: TensorLike): Tensor => composite(name, {}, [toFloat(like_)], ([x]) => [body(x)])[0]
+  return (like_) => composite(name, {}, [toFloat(like_)], ([x]) => [body(x)])[0]
 }
 
-export const asin = withDerivative(
+export const asin: Unary = withDerivative(
   'asin',
   (x) => atan2(x, sqrt(complement(x))),
   (x) => rsqrt(complement(x)),
 )
 
-export const acos = withDerivative(
+export const acos: Unary = withDerivative(
   'acos',
   (x) => atan2(sqrt(complement(x)), x),
   (x) => neg(rsqrt(complement(x))),
@@ -116,9 +120,9 @@ function halfExponentials(x: Tensor, combine: (a: Tensor, b: Tensor) => Tensor):
   return combine(half(x), half(neg(x)))
 }
 
-export const cosh = widened((x) => halfExponentials(x, add))
+export const cosh: Unary = widened((x) => halfExponentials(x, add))
 
-export const sinh = widened((x) => {
+export const sinh: Unary = widened((x) => {
   const small = lt(abs(x), like(1, x))
   const m = expm1(where(small, x, like(0, x)))
   const near = mul(like(0.5, x), add(m, trueDivide(m, add(m, like(1, x)))))
@@ -128,7 +132,7 @@ export const sinh = widened((x) => {
 /** Beyond this, log(x + sqrt(x^2 +- 1)) is log(2x) in every float dtype, and x^2 may overflow. */
 const LARGE = 1e9
 
-export const asinh = widened((x) => {
+export const asinh: Unary = widened((x) => {
   const negative = lt(x, like(0, x))
   const size = where(negative, neg(x), x)
   const large = gt(size, like(LARGE, x))
@@ -141,7 +145,7 @@ export const asinh = widened((x) => {
   return where(negative, neg(value), value)
 })
 
-export const acosh = withDerivative(
+export const acosh: Unary = withDerivative(
   'acosh',
   (x) => {
     const large = gt(x, like(LARGE, x))
@@ -154,7 +158,7 @@ export const acosh = withDerivative(
   (x) => rsqrt(mul(sub(x, like(1, x)), add(x, like(1, x)))),
 )
 
-export const atanh = widened((x) => mul(like(0.5, x), sub(log1p(x), log1p(neg(x)))))
+export const atanh: Unary = widened((x) => mul(like(0.5, x), sub(log1p(x), log1p(neg(x)))))
 
 /** e^-|x|, whose gradient at 0 is that of e^-x. */
 export function expMinusAbs(x: Tensor): Tensor {
@@ -188,7 +192,7 @@ export function logit(like_: TensorLike, eps?: number | null): Tensor {
 }
 
 /** sin(pi x) / (pi x), 1 at 0. */
-export const sinc = widened((x) => {
+export const sinc: Unary = widened((x) => {
   const zero = eq(x, like(0, x))
   const angle = mul(where(zero, like(1, x), x), like(Math.PI, x))
   return where(zero, like(1, x), trueDivide(sin(angle), angle))
