@@ -1,10 +1,15 @@
 import {
+  add,
   celu,
+  cumsum,
+  div,
   elu,
+  eq,
   exp,
   ge,
   gelu,
   glu,
+  gt,
   hardshrink,
   hardtanh,
   le,
@@ -12,6 +17,8 @@ import {
   logSigmoid,
   logSoftmax,
   mish,
+  mul,
+  onesLike,
   relu,
   relu6,
   selu,
@@ -21,7 +28,10 @@ import {
   softplus,
   softshrink,
   softsign,
+  sort,
   square,
+  sub,
+  sum,
   type Tensor,
   tanh,
   tanhshrink,
@@ -35,6 +45,16 @@ export type Activation = (x: Tensor) => Tensor
 
 /** Keras' hard_sigmoid: relu6(x + 3) / 6. */
 const hardSigmoid = (x: Tensor): Tensor => relu6(x.add(3)).div(6)
+
+/** Projection onto the simplex (Martins & Astudillo 2016), over the last dimension. */
+function sparsemax(x: Tensor): Tensor {
+  const sorted = sort(x, -1, { descending: true }).values
+  const sums = cumsum(sorted, -1)
+  const rank = cumsum(onesLike(sorted), -1)
+  const support = sum(gt(add(mul(rank, sorted), 1), sums).to(x.dtype), -1, { keepdim: true })
+  const chosen = sum(where(eq(rank, support), sums, 0), -1, { keepdim: true })
+  return relu(sub(x, div(sub(chosen, 1), support)))
+}
 
 /** By Keras' name. */
 const ACTIVATIONS: Record<string, Activation> = {
@@ -70,6 +90,7 @@ const ACTIVATIONS: Record<string, Activation> = {
   log_sigmoid: (x) => logSigmoid(x),
   exponential: (x) => exp(x),
   glu: (x) => glu(x, -1),
+  sparsemax,
 }
 
 const known = new Map(Object.entries(ACTIVATIONS).map(([name, fn]) => [canonicalName(name), { name, fn }]))

@@ -43,7 +43,7 @@ export abstract class AffineLayer extends Layer {
     super(affineOptions, { ...settings, ...affineSettings(affineOptions) })
   }
 
-  protected addAffine(shape: readonly number[]): void {
+  protected addAffine(shape: readonly number[], { shift = true } = {}): void {
     const o = affineSettings(this.affineOptions)
     if (o.scale)
       this.gamma = this.addWeight('gamma', shape, {
@@ -51,7 +51,7 @@ export abstract class AffineLayer extends Layer {
         regularizer: o.gammaRegularizer,
         constraint: o.gammaConstraint,
       })
-    if (o.center)
+    if (o.center && shift)
       this.beta = this.addWeight('beta', shape, {
         initializer: o.betaInitializer,
         regularizer: o.betaRegularizer,

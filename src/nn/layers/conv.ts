@@ -130,6 +130,10 @@ export abstract class Conv extends Layer {
       layout: layoutOf(dataFormat),
       kernelLayout: 'channelsLast',
     })
+    if (y.size === 0 && x.size > 0)
+      throw new RangeError(
+        `${this.className} ${this.name}: a window of [${this.settings.kernelSize.join(', ')}] does not fit the input [${x.shape.join(', ')}]; pad with 'same'`,
+      )
     return this.activation(y)
   }
 }

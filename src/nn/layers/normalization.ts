@@ -36,7 +36,8 @@ export class LayerNormalization extends AffineLayer {
 
   override build(inputShape: InputShapes): void {
     const shape = singleShape(this, inputShape)
-    this.addAffine(inOrder(this.axis, shape.length).map((axis) => knownExtent(this, shape, axis)))
+    const extents = inOrder(this.axis, shape.length).map((axis) => knownExtent(this, shape, axis))
+    this.addAffine(extents, { shift: !this.rmsScaling })
   }
 
   override call(x: Tensor): Tensor {
