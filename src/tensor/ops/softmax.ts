@@ -1,7 +1,7 @@
 import { composite } from '../control.js'
 import type { TensorLike } from '../core.js'
 import { resolveDim } from '../dims.js'
-import { toFloat, widened } from '../promote.js'
+import { cast, computeType, toFloat, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { exp, log, mul, neg, stopGradient, sub, trueDivide } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
@@ -37,13 +37,23 @@ export const logSoftmax = (x: TensorLike, dim = -1): Tensor =>
 /** softmax(-x). */
 export const softmin = (x: TensorLike, dim = -1): Tensor => softmax(neg(toFloat(x)), dim)
 
-defineGradient('softmax', ([ct], { outputs: [y], attributes }) => {
-  if (!ct) return [null]
+type SlopeBody = (ct: Tensor, y: Tensor, dim: number) => Tensor
+
+/** States the gradient of `name` from the cotangent and the result, as a composite of its own: `<name>_grad`. */
+function defineSlope(name: string, slope: SlopeBody): void {
+  defineGradient(name, ([ct], { outputs: [y], attributes }) => {
+    if (!ct) return [null]
+    const dim = attributes.dim as number
+    const wide = computeType(y.dtype)
+    return composite(`${name}_grad`, { dim }, [ct, y], ([c, r]) => [
+      cast(slope(cast(c, wide), cast(r, wide), dim), y.dtype),
+    ])
+  })
+}
+
+defineSlope('softmax', (ct, y, dim) => {
   const weighted = mul(ct, y)
-  return [sub(weighted, mul(y, reduceDims('sum', weighted, [attributes.dim as number], true)))]
+  return sub(weighted, mul(y, reduceDims('sum', weighted, [dim], true)))
 })
 
-defineGradient('log_softmax', ([ct], { outputs: [y], attributes }) => {
-  if (!ct) return [null]
-  return [sub(ct, mul(exp(y), reduceDims('sum', ct, [attributes.dim as number], true)))]
-})
+defineSlope('log_softmax', (ct, y, dim) => sub(ct, mul(exp(y), reduceDims('sum', ct, [dim], true))))
