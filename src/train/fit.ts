@@ -90,7 +90,8 @@ export async function prepareData(x: Columns | EpochSource, y: Columns | null, o
   }
   if (y === null) throw new TypeError('fit(x, y): targets are missing')
   const columns = { x: await columnsOf(x, 'x'), y: await columnsOf(y, 'y') }
-  let sample = options.sampleWeight ? (await columnsOf(options.sampleWeight, 'sampleWeight'))[0] : null
+  const given = options.sampleWeight ? (await columnsOf(options.sampleWeight, 'sampleWeight'))[0] : null
+  let sample = given
   const rows = columns.x[0].shape[0]
   if (options.classWeight) {
     if (columns.y.length > 1) throw new TypeError('classWeight needs a model with one output')
@@ -100,11 +101,11 @@ export async function prepareData(x: Columns | EpochSource, y: Columns | null, o
   const split = options.validationSplit ?? 0
   if (split < 0 || split >= 1) throw new RangeError(`validationSplit must lie in [0, 1), got ${split}`)
   const cut = Math.floor(rows * (1 - split))
-  const part = (from: number, to: number, seed: number | null, size: number): ArraySource =>
+  const part = (from: number, to: number, seed: number | null, size: number, weights = sample): ArraySource =>
     new ArraySource(
       columns.x.map((column) => sliceColumn(column, from, to)),
       columns.y.map((column) => sliceColumn(column, from, to)),
-      sample ? sliceColumn(sample, from, to) : null,
+      weights ? sliceColumn(weights, from, to) : null,
       { batchSize: size, shuffleSeed: seed },
     )
   // Rows are compared before anything is cut, so that a mismatch is reported with the sizes the user gave.
@@ -113,7 +114,8 @@ export async function prepareData(x: Columns | EpochSource, y: Columns | null, o
     return { train: split === 0 ? whole : part(0, cut, shuffleSeed, batchSize), validation }
   return {
     train: part(0, cut, shuffleSeed, batchSize),
-    validation: part(cut, rows, null, options.validationBatchSize ?? batchSize),
+    // Class weights count in training only.
+    validation: part(cut, rows, null, options.validationBatchSize ?? batchSize, given),
   }
 }
 

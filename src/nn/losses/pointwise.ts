@@ -1,15 +1,16 @@
 import {
   abs,
   add,
+  all,
   constant,
   div,
   eq,
   le,
   log,
+  logicalOr,
   maximum,
   mean,
   mul,
-  sign,
   softplus,
   sqrt,
   square,
@@ -72,8 +73,11 @@ export const klDivergence = (y: Tensor, p: Tensor): Tensor => {
 /** mean p - y log(p + epsilon). */
 export const poisson = (y: Tensor, p: Tensor): Tensor => mean(sub(p, mul(y, log(add(p, c(EPSILON, p))))), -1)
 
-// Hinge losses take labels 0/1 or -1/1; zeros become -1.
-const signed = (y: Tensor): Tensor => where(eq(y, c(0, y)), c(-1, y), sign(y))
+// Hinge losses take labels -1/1, or 0/1: a batch of zeros and ones alone is converted.
+const signed = (y: Tensor): Tensor => {
+  const binary = all(logicalOr(eq(y, c(0, y)), eq(y, c(1, y))))
+  return where(binary, sub(mul(c(2, y), y), c(1, y)), y)
+}
 const margin = (y: Tensor, p: Tensor): Tensor => maximum(sub(c(1, p), mul(signed(y), p)), c(0, p))
 
 /** mean max(1 - y p, 0). */
