@@ -14,3 +14,5 @@ say "Tests of the engine on the newest Node.js"
 node scripts/test-newest-node.mjs
 say "Native tests under address and undefined-behaviour sanitizers"
 node scripts/test-sanitized.mjs
+say "Kernels against naive loops, under the same sanitizers"
+node scripts/test-kernels.mjs

@@ -1,4 +1,4 @@
-// Native kernels against naive loops on odd shapes. Build with -fsanitize=address,undefined; exits non-zero on a failure.
+// Native kernels against naive loops on odd shapes; exits non-zero on a failure. `node scripts/test-kernels.mjs` builds and runs it.
 #include "batch_norm_test.h"
 #include "copy_test.h"
 #include "cross_entropy_test.h"
