@@ -168,3 +168,4 @@ export {
   variance,
   varMean,
 } from './statistics.js'
+export * from './svd.js'

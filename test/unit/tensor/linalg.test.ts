@@ -83,3 +83,40 @@ test('gradients in closed form, and their gradients', async () => {
   )
   await checkGradient((x) => k.grad(k.sum(k.square(k.det(x))), [x])[0], [square()], 1e-5)
 })
+
+test('singular values and vectors', async () => {
+  await assertValues(
+    k.svdvals(
+      k.tensor([
+        [3, 0],
+        [0, -4],
+      ]),
+    ),
+    [4, 3],
+  )
+  await assertValues(
+    k
+      .svdvals(
+        k.tensor([
+          [1, 2],
+          [2, 4],
+          [0, 0],
+        ]),
+      )
+      .at(1),
+    0,
+  )
+  const x = f64([2, 3, 5], -1, 1, 9)
+  const { u, s, vt } = k.svd(x)
+  await assertValues(u.mul(s.unsqueeze(-2)).matmul(vt).sub(x).abs().amax(), 0, 1e-12)
+  await assertValues(vt.matmul(vt.transpose()).sub(k.eye(3)).abs().amax(), 0, 1e-12)
+  await checkGradient((y) => k.svdvals(y), [x])
+  await checkGradient(
+    (y) => {
+      const factors = k.svd(y)
+      return k.square(k.cat([factors.u, factors.vt.transpose()], -2))
+    },
+    [x],
+    1e-5,
+  )
+})

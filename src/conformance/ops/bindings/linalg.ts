@@ -59,6 +59,7 @@ export const LINALG: BindingTable = bindings({
     const { q, r } = T.qr(a.tensor('A'))
     return [q, r]
   },
+  'torch.linalg.svdvals(A)': (a) => T.svdvals(a.tensor('A')),
   'torch.linalg.multi_dot(tensors)': (a) => T.multiDot(a.tensors('tensors')),
   'F.bilinear(input1, input2, weight, bias=None)': (a) =>
     T.bilinear(a.tensor('input1'), a.tensor('input2'), a.tensor('weight'), a.maybeTensor('bias') ?? null),
