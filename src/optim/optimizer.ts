@@ -4,6 +4,7 @@ import {
   asTensor,
   constant,
   div,
+  full,
   gt,
   lerp,
   mul,
@@ -15,7 +16,7 @@ import {
   zeros,
 } from '../tensor/index.js'
 import { clipEachNorm, clipGlobalNorm, clipGradNorm, clipGradValue } from './clip.js'
-import type { ScalarTensors, Slots, UpdateRule } from './rule.js'
+import type { ParamInfo, ScalarTensors, SlotSpec, Slots, UpdateRule } from './rule.js'
 import { type LearningRate, rateAt } from './schedules/index.js'
 
 /** Options every optimizer takes besides those of its rule. */
@@ -38,6 +39,8 @@ export interface CommonOptions {
   emaOverwriteFrequency?: number | null
   /** Gradients of so many steps are averaged before one update. */
   gradientAccumulationSteps?: number | null
+  /** Lookahead (Zhang et al. 2019): every `k` updates slow weights move by `alpha` of the way and replace the parameters. */
+  lookahead?: { readonly k: number; readonly alpha: number } | null
 }
 
 /** Parameters that share options. `learningRate` and `options` override the optimizer's. */
@@ -55,7 +58,7 @@ interface Group<O> {
   readonly names: readonly string[]
 }
 
-const SHARED = ['kerasDecay', 'emaMomentum', 'overwrite', 'apply'] as const
+const SHARED = ['kerasDecay', 'emaMomentum', 'overwrite', 'apply', 'slowRate', 'slowStart'] as const
 type Shared = (typeof SHARED)[number]
 
 /** Serializable state: tensors by name, and the counters. */
@@ -74,6 +77,8 @@ export class Optimizer<O = unknown, N extends string = string> {
   private microSteps = 0
   private groups: Group<O>[] = []
   private readonly slotCells = new Map<Parameter, Record<string, Parameter>>()
+  /** As parameters were when their slots were made: names may change later. */
+  private readonly infos = new Map<Parameter, ParamInfo>()
   private rate: LearningRate
   private readonly prepare = (): void => this.prepareScalars()
 
@@ -84,6 +89,11 @@ export class Optimizer<O = unknown, N extends string = string> {
     groups: readonly Parameter[] | readonly ParamGroup<O>[] = [],
   ) {
     this.rate = common.learningRate
+    const { lookahead } = common
+    if (lookahead && !(Number.isInteger(lookahead.k) && lookahead.k > 0 && lookahead.alpha > 0 && lookahead.alpha <= 1))
+      throw new RangeError(
+        `lookahead: expected an integer k > 0 and alpha in (0, 1], got k ${lookahead.k}, alpha ${lookahead.alpha}`,
+      )
     if (groups.length > 0) this.bind(groups)
   }
 
@@ -111,7 +121,7 @@ export class Optimizer<O = unknown, N extends string = string> {
     return this.groups.flatMap((group) => group.params)
   }
 
-  /** Says which parameters are updated. Slots start at zero. Binding the same parameters again keeps their state. */
+  /** Says which parameters are updated. Binding the same parameters again keeps their state. */
   bind(groups: readonly Parameter[] | readonly ParamGroup<O>[]): this {
     const list: readonly ParamGroup<O>[] =
       groups[0] instanceof Parameter
@@ -134,16 +144,21 @@ export class Optimizer<O = unknown, N extends string = string> {
 
   private createSlots(param: Parameter, options: O): void {
     if (this.slotCells.has(param)) return
-    const names: string[] = [...this.rule.slots(options)]
-    if (this.common.useEma) names.push('ema')
-    if ((this.common.gradientAccumulationSteps ?? 1) > 1) names.push('accumulator')
+    const info = { name: param.name, shape: param.shape }
+    const specs: SlotSpec[] = [...this.rule.slots(options, info)]
+    if (this.common.useEma) specs.push('ema')
+    if (this.common.lookahead) specs.push('slow')
+    if ((this.common.gradientAccumulationSteps ?? 1) > 1) specs.push('gradient_accumulator')
     const cells: Record<string, Parameter> = {}
-    for (const name of names)
-      cells[name] = new Parameter(zeros(param.shape, { dtype: param.dtype }), {
+    for (const spec of specs) {
+      const { name, shape = param.shape, initial = 0 } = typeof spec === 'string' ? { name: spec } : spec
+      cells[name] = new Parameter(full(shape, initial, { dtype: param.dtype }), {
         trainable: false,
         name: `${param.name}/${name}`,
       })
+    }
     this.slotCells.set(param, cells)
+    this.infos.set(param, info)
   }
 
   private prepareScalars(): void {
@@ -159,6 +174,8 @@ export class Optimizer<O = unknown, N extends string = string> {
         emaMomentum: this.iterations === 0 ? 0 : (this.common.emaMomentum ?? 0.99),
         overwrite: frequency && t % frequency === 0 ? 1 : 0,
         apply: apply ? 1 : 0,
+        slowRate: this.common.lookahead && t % this.common.lookahead.k === 0 ? this.common.lookahead.alpha : 0,
+        slowStart: t === 1 ? 1 : 0,
       }
       const numbers: Record<string, number> = { ...this.rule.scalars(group.options, t, lr), ...shared }
       const buffer = allocateBuffer('f32', [group.names.length])
@@ -194,7 +211,7 @@ export class Optimizer<O = unknown, N extends string = string> {
   }
 
   private accumulate(param: Parameter, grad: Tensor): Tensor {
-    const { accumulator } = this.slots(param)
+    const accumulator = this.slots(param).gradient_accumulator
     const total = add(accumulator.value, grad)
     accumulator.value = total
     return div(total, constant(this.common.gradientAccumulationSteps as number, total.dtype))
@@ -226,18 +243,28 @@ export class Optimizer<O = unknown, N extends string = string> {
     const s = param.dtype === 'f32' ? scalars : castAll(scalars, param)
     const cells = this.slots(param)
     const old: Record<string, Tensor> = {}
-    for (const name of this.rule.slots(options)) old[name] = cells[name].value
+    const info = this.infos.get(param) as ParamInfo
+    for (const spec of this.rule.slots(options, info)) {
+      const name = typeof spec === 'string' ? spec : spec.name
+      old[name] = cells[name].value
+    }
     const before = param.value
     const decayed = this.common.weightDecay ? sub(before, mul(before, s.kerasDecay)) : before
-    const update = this.rule.update(decayed, grad, old as Slots, s, options)
+    const update = this.rule.update(decayed, grad, old as Slots, s, options, info)
     const next: Record<string, Tensor> = { ...update.slots }
     let value = update.param
+    if (this.common.lookahead) {
+      const zero = constant(0, s.slowRate.dtype)
+      const slow = where(gt(s.slowStart, zero), before, cells.slow.value)
+      next.slow = add(slow, mul(sub(value, slow), s.slowRate))
+      value = where(gt(s.slowRate, zero), next.slow, value)
+    }
     if (this.common.useEma) {
       next.ema = lerp(value, cells.ema.value, s.emaMomentum)
       if (this.common.emaOverwriteFrequency)
         value = where(gt(s.overwrite, constant(0, s.overwrite.dtype)), next.ema, value)
     }
-    const accumulator = cells.accumulator
+    const accumulator = cells.gradient_accumulator
     const applied = accumulator ? gt(s.apply, constant(0, s.apply.dtype)) : null
     const settle = (cell: Parameter, fresh: Tensor, stale: Tensor): void => {
       cell.value = applied ? where(applied, fresh, stale) : fresh
@@ -274,6 +301,12 @@ export class Optimizer<O = unknown, N extends string = string> {
       const { ema } = this.slots(param)
       if (ema && this.iterations > 0) param.value = ema.value
     }
+  }
+
+  /** What the end of training does to parameters: with `useEma` they become their moving averages, as in Keras. */
+  finalize(): void {
+    if (!this.common.useEma || this.iterations === 0) return
+    for (const param of this.parameters) param.value = this.slots(param).ema.value
   }
 
   /** State to save: slots by `<parameter>/<slot>` and the counters. */

@@ -1,5 +1,13 @@
-import type { Parameter } from '../tensor/index.js'
-import { type CommonOptions, Optimizer, type ParamGroup } from './optimizer.js'
+import { Optimizer } from './optimizer.js'
+import { commonOf, type Extras, groupsOf, type Params, type TorchFactory, torchFactory } from './options.js'
+import { type TorchAdadeltaOptions, torchAdadelta } from './rules/adadelta.js'
+import { type TorchAdafactorOptions, torchAdafactor } from './rules/adafactor.js'
+import { type TorchAdagradOptions, torchAdagrad } from './rules/adagrad.js'
+import { type TorchAdamaxOptions, torchAdamax } from './rules/adamax.js'
+import { ADJUST_LR, type TorchMuonOptions, torchMuon } from './rules/muon.js'
+import { type TorchNAdamOptions, torchNAdam } from './rules/nadam.js'
+import { type TorchRAdamOptions, torchRAdam } from './rules/radam.js'
+import { type TorchRpropOptions, torchRprop } from './rules/rprop.js'
 import {
   type TorchAdamOptions,
   type TorchRMSpropOptions,
@@ -10,32 +18,9 @@ import {
 } from './rules/torch.js'
 import type { LearningRate } from './schedules/index.js'
 
+export type { TorchGroup } from './options.js'
+
 // Optimizers with torch.optim's names, defaults and exact semantics.
-
-type Params<O> = readonly Parameter[] | readonly TorchGroup<O>[]
-type Extras = Pick<
-  CommonOptions,
-  'maxGradNorm' | 'gradientAccumulationSteps' | 'useEma' | 'emaMomentum' | 'emaOverwriteFrequency'
->
-
-/** A parameter group as in torch: options beside `params` override the defaults. */
-export type TorchGroup<O> = { params: readonly Parameter[]; lr?: LearningRate } & Partial<O>
-
-const EXTRAS = ['maxGradNorm', 'gradientAccumulationSteps', 'useEma', 'emaMomentum', 'emaOverwriteFrequency'] as const
-
-function groupsOf<O>(params: Params<O>): readonly Parameter[] | ParamGroup<O>[] {
-  return (params as readonly object[]).every((item) => 'params' in item)
-    ? (params as readonly TorchGroup<O>[]).map(({ params: list, lr, ...options }) => ({
-        params: list,
-        learningRate: lr,
-        options: options as unknown as Partial<O>,
-      }))
-    : (params as readonly Parameter[])
-}
-
-function commonOf(learningRate: LearningRate, extras: Extras): CommonOptions {
-  return { learningRate, ...Object.fromEntries(EXTRAS.map((name) => [name, extras[name]])) }
-}
 
 /** torch.optim.SGD(params, { lr = 1e-3, momentum, dampening, weightDecay (L2), nesterov, maximize }). */
 export function sgd(
@@ -94,4 +79,93 @@ export function rmsprop(
     commonOf(lr, options),
     groupsOf(params),
   )
+}
+
+/** torch.optim.Adagrad(params, { lr = 1e-2, lrDecay, weightDecay (L2), initialAccumulatorValue, eps = 1e-10, maximize }). */
+export const adagrad: TorchFactory<TorchAdagradOptions> = torchFactory(torchAdagrad, {
+  lr: 1e-2,
+  lrDecay: 0,
+  weightDecay: 0,
+  initialAccumulatorValue: 0,
+  eps: 1e-10,
+  maximize: false,
+})
+
+/** torch.optim.Adadelta(params, { lr = 1, rho = 0.9, eps = 1e-6, weightDecay (L2), maximize }). */
+export const adadelta: TorchFactory<TorchAdadeltaOptions> = torchFactory(torchAdadelta, {
+  lr: 1,
+  rho: 0.9,
+  eps: 1e-6,
+  weightDecay: 0,
+  maximize: false,
+})
+
+/** torch.optim.Adamax(params, { lr = 2e-3, betas, eps = 1e-8, weightDecay (L2), maximize }). */
+export const adamax: TorchFactory<TorchAdamaxOptions> = torchFactory(torchAdamax, {
+  lr: 2e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  maximize: false,
+})
+
+/** torch.optim.NAdam(params, { lr = 2e-3, betas, eps = 1e-8, weightDecay, momentumDecay = 4e-3, decoupledWeightDecay, maximize }). */
+export const nadam: TorchFactory<TorchNAdamOptions> = torchFactory(torchNAdam, {
+  lr: 2e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  momentumDecay: 4e-3,
+  decoupledWeightDecay: false,
+  maximize: false,
+})
+
+/** torch.optim.RAdam(params, { lr = 1e-3, betas, eps = 1e-8, weightDecay, decoupledWeightDecay, maximize }). */
+export const radam: TorchFactory<TorchRAdamOptions> = torchFactory(torchRAdam, {
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  decoupledWeightDecay: false,
+  maximize: false,
+})
+
+/** torch.optim.Rprop(params, { lr = 1e-2, etas = [0.5, 1.2], stepSizes = [1e-6, 50], maximize }). */
+export const rprop: TorchFactory<TorchRpropOptions> = torchFactory(torchRprop, {
+  lr: 1e-2,
+  etas: [0.5, 1.2],
+  stepSizes: [1e-6, 50],
+  maximize: false,
+})
+
+/** torch.optim.Adafactor(params, { lr = 1e-2, beta2Decay = -0.8, eps = [null, 1e-3], d = 1, weightDecay (decoupled), maximize }). */
+export const adafactor: TorchFactory<TorchAdafactorOptions> = torchFactory(torchAdafactor, {
+  lr: 1e-2,
+  beta2Decay: -0.8,
+  eps: [null, 1e-3],
+  d: 1,
+  weightDecay: 0,
+  maximize: false,
+})
+
+const muonFactory = torchFactory(torchMuon, {
+  lr: 1e-3,
+  weightDecay: 0.1,
+  momentum: 0.95,
+  nesterov: true,
+  nsCoefficients: [3.4445, -4.775, 2.0315],
+  eps: 1e-7,
+  nsSteps: 5,
+  adjustLrFn: null,
+})
+
+/**
+ * torch.optim.Muon(params, { lr = 1e-3, weightDecay = 0.1 (decoupled), momentum = 0.95, nesterov = true, nsCoefficients, eps = 1e-7,
+ * nsSteps = 5, adjustLrFn }), for matrices only.
+ */
+export const muon: TorchFactory<TorchMuonOptions> = (params, options = {}) => {
+  const { adjustLrFn } = options
+  if (adjustLrFn && !ADJUST_LR.includes(adjustLrFn))
+    throw new RangeError(`muon: adjustLrFn must be one of ${ADJUST_LR.join(', ')} or null, got '${adjustLrFn}'`)
+  return muonFactory(params, options)
 }

@@ -1,5 +1,6 @@
-import { add, div, lerp, maximum, mul, sqrt, square, sub, type Tensor } from '../../tensor/index.js'
+import { add, div, maximum, mul, sqrt, square, sub, type Tensor } from '../../tensor/index.js'
 import type { Slots, UpdateRule } from '../rule.js'
+import { signed, towards, withDecay } from './common.js'
 
 export interface TorchSGDOptions {
   momentum: number
@@ -8,10 +9,6 @@ export interface TorchSGDOptions {
   nesterov: boolean
   maximize: boolean
 }
-
-const withDecay = (param: Tensor, grad: Tensor, decay: Tensor, weightDecay: number): Tensor =>
-  weightDecay !== 0 ? add(grad, mul(param, decay)) : grad
-const signed = (grad: Tensor, maximize: boolean): Tensor => (maximize ? mul(grad, -1) : grad)
 
 /** torch.optim.SGD: the first step sets the momentum buffer to the gradient itself, undampened. */
 export const torchSGD: UpdateRule<TorchSGDOptions, 'lr' | 'decay' | 'momentum' | 'fresh'> = {
@@ -62,7 +59,7 @@ export const torchAdam: UpdateRule<
     let p = param
     if (weightDecay !== 0 && decoupledWeightDecay) p = mul(p, s.decay)
     else g = withDecay(p, g, s.decay, weightDecay)
-    const mean = lerp(slots.exp_avg, g, s.oneMinusBeta1)
+    const mean = towards(slots.exp_avg, g, s.oneMinusBeta1)
     const second = add(mul(slots.exp_avg_sq, s.beta2), mul(square(g), s.oneMinusBeta2))
     const largest = amsgrad ? maximum(slots.max_exp_avg_sq, second) : second
     const denominator = add(div(sqrt(largest), s.rootCorrection2), s.eps)
@@ -106,7 +103,7 @@ export const torchRMSprop: UpdateRule<
     const next: Record<string, Tensor> = { square_avg: squares }
     let variance = squares
     if (centered) {
-      next.grad_avg = lerp(slots.grad_avg, g, s.oneMinusAlpha)
+      next.grad_avg = towards(slots.grad_avg, g, s.oneMinusAlpha)
       variance = sub(squares, square(next.grad_avg))
     }
     const scaled = div(g, add(sqrt(variance), s.eps))
