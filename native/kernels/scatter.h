@@ -127,12 +127,12 @@ inline Status scatter_apply(KernelCall& call, ScatterRun run) {
   if (work < 50000) {
     job.apply(0, plan.n, 0, whole);
   } else if (plan.n >= 2 * kPart) {
-    const int64_t parts = (plan.n + kPart - 1) / kPart;
+    // Every task walks all windows: as many tasks as threads, no more. The cut does not show in the result.
+    const int64_t threads = pool_threads(call.pool), most = plan.n / kPart, parts = threads < most ? threads : most;
     parallel_ranges(call.pool, parts, work / static_cast<double>(parts), [&](int64_t begin, int64_t end, int) {
-      job.apply(begin * kPart, end * kPart < plan.n ? end * kPart : plan.n, 0, whole);
+      job.apply(plan.n * begin / parts, plan.n * end / parts, 0, whole);
     });
   } else if (plan.disjoint) {
-    // Every task looks at every start: as many tasks as threads, no more. The cut does not show in the result.
     const int64_t parts = pool_threads(call.pool);
     parallel_ranges(call.pool, parts, work / static_cast<double>(parts), [&](int64_t begin, int64_t end, int) {
       job.apply(0, plan.n, whole / parts * begin, end == parts ? whole : whole / parts * end);
