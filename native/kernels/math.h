@@ -15,14 +15,19 @@ constexpr float kNaNF = __builtin_nanf("");
 constexpr float kRoundF = 12582912.0f;          // 1.5 * 2^23
 constexpr double kRoundD = 6755399441055744.0;  // 1.5 * 2^52
 
-KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>(static_cast<uint32_t>(n + 127) << 23); }
+// Unsigned arithmetic throughout: lanes that are thrown away in the end may overflow.
+KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>((static_cast<uint32_t>(n) + 127u) << 23); }
+KAIMO_INLINE int32_t rounded_int(float z) { return static_cast<int32_t>(bit_cast<uint32_t>(z) - bit_cast<uint32_t>(kRoundF)); }
+// Exponent and mantissa of x, the mantissa in [sqrt(1/2), sqrt(2)).
+KAIMO_INLINE int32_t mantissa_start(float x) { return static_cast<int32_t>(bit_cast<uint32_t>(x) - 0x3f3504f3u); }
+KAIMO_INLINE float mantissa_of(int32_t shifted) { return bit_cast<float>((static_cast<uint32_t>(shifted) & 0x007fffffu) + 0x3f3504f3u); }
 
 // exp(x) = 2^n exp(r), |r| <= ln2 / 2; 2^n in two factors, since n may be 128.
 KAIMO_INLINE float exp_f32(float x) {
   const float clamped = x > 89.0f ? 89.0f : x < -88.0f ? -88.0f : x;
   const float z = sfma(clamped, 1.44269504f, kRoundF);
   const float n = z - kRoundF;
-  const int32_t k = bit_cast<int32_t>(z) - bit_cast<int32_t>(kRoundF);
+  const int32_t k = rounded_int(z);
   const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
   float p = sfma(0.0013814596f, r, 0.0083687175f);
   p = sfma(p, r, 0.04166839f);
@@ -40,7 +45,7 @@ KAIMO_INLINE float expm1_f32(float x) {
   const float clamped = x > 89.0f ? 89.0f : x < -20.0f ? -20.0f : x;
   const float z = sfma(clamped, 1.44269504f, kRoundF);
   const float n = z - kRoundF;
-  const int32_t k = bit_cast<int32_t>(z) - bit_cast<int32_t>(kRoundF);
+  const int32_t k = rounded_int(z);
   const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
   float q = sfma(0.00019845877f, r, 0.0013940628f);
   q = sfma(q, r, 0.00833339f);
@@ -49,7 +54,7 @@ KAIMO_INLINE float expm1_f32(float x) {
   q = sfma(q, r, 0.5f);
   q = sfma(q * r, r, r);
   // 2^k q + (2^k - 1), with 2^k halved against overflow at k = 128.
-  const float scale = exp2_int(k - 1);
+  const float scale = exp2_int(static_cast<int32_t>(static_cast<uint32_t>(k) - 1u));
   const float y = sfma(scale, q, scale - 0.5f) * 2.0f;
   const float high = x > 88.7228394f ? kInfF : y;
   // Tiny arguments return themselves, -0 with its sign.
@@ -59,10 +64,9 @@ KAIMO_INLINE float expm1_f32(float x) {
 
 // log(x) = e ln2 + log(m), m in [sqrt(1/2), sqrt(2)).
 KAIMO_INLINE float log_f32(float x) {
-  const int32_t bits = bit_cast<int32_t>(x);
-  const int32_t shifted = bits - 0x3f3504f3;
+  const int32_t shifted = mantissa_start(x);
   const float e = static_cast<float>(shifted >> 23);
-  const float f = bit_cast<float>((shifted & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  const float f = mantissa_of(shifted) - 1.0f;
   float p = sfma(0.06746592f, f, -0.11675639f);
   p = sfma(p, f, 0.11888178f);
   p = sfma(p, f, -0.12405592f);
@@ -156,7 +160,7 @@ KAIMO_INLINE float sin_or_cos(Reduced a, int32_t quadrant) {
   q = sfma(q, s, 0.041666668f);
   const float cosine = sfma(q * s, s, sfma(-0.5f, s, 1.0f));
   const float y = (quadrant & 1) != 0 ? cosine : sine;
-  return bit_cast<float>(bit_cast<int32_t>(y) ^ ((quadrant & 2) << 30));
+  return bit_cast<float>(bit_cast<uint32_t>(y) ^ ((static_cast<uint32_t>(quadrant) & 2u) << 30));
 }
 KAIMO_INLINE float sin_f32(float x) {
   const Reduced a = reduce_angle(x);
@@ -165,15 +169,14 @@ KAIMO_INLINE float sin_f32(float x) {
 }
 KAIMO_INLINE float cos_f32(float x) {
   const Reduced a = reduce_angle(x);
-  return sin_or_cos(a, a.quadrant + 1);
+  return sin_or_cos(a, static_cast<int32_t>(static_cast<uint32_t>(a.quadrant) + 1u));
 }
 
 // x^y for positive finite normal x and finite y, by log2 and exp2 in double.
 KAIMO_INLINE float pow_positive(float x, float y) {
-  const int32_t bits = bit_cast<int32_t>(x);
-  const int32_t shifted = bits - 0x3f3504f3;
+  const int32_t shifted = mantissa_start(x);
   const double e = static_cast<double>(shifted >> 23);
-  const double m = static_cast<double>(bit_cast<float>((shifted & 0x007fffff) + 0x3f3504f3));
+  const double m = static_cast<double>(mantissa_of(shifted));
   const double s = (m - 1.0) / (m + 1.0);
   const double s2 = s * s;
   double p = 0.16882441102536355 * s2 + 0.18118292883972287;
@@ -195,7 +198,7 @@ KAIMO_INLINE float pow_positive(float x, float y) {
   q = q * f + 0.24022650695650394;
   q = q * f + 0.6931471805598699;
   q = q * f + 1.0;
-  const int64_t scaled = bit_cast<int64_t>(q) + static_cast<int64_t>(static_cast<uint64_t>(bit_cast<int64_t>(z)) << 52);
+  const uint64_t scaled = bit_cast<uint64_t>(q) + (bit_cast<uint64_t>(z) << 52);
   return static_cast<float>(bit_cast<double>(scaled));
 }
 
