@@ -33,7 +33,23 @@ const scheduleSchema = z.discriminatedUnion(
 
 const optimizerSchema = z.strictObject({
   /** Keras' semantics; see docs for the differences from torch's. */
-  name: z.enum(['sgd', 'adam', 'adamw', 'rmsprop']).default('adam'),
+  name: z
+    .enum([
+      'sgd',
+      'adam',
+      'adamw',
+      'rmsprop',
+      'adagrad',
+      'adadelta',
+      'adamax',
+      'nadam',
+      'ftrl',
+      'lion',
+      'lamb',
+      'adafactor',
+      'muon',
+    ])
+    .default('adam'),
   learningRate: z.number().positive().default(1e-3),
   schedule: scheduleSchema.default({ type: 'constant' }),
   weightDecay: z.number().min(0).optional(),

@@ -4,7 +4,23 @@ import type { Tensor } from '../tensor/index.js'
 import { MeanMetric, type Metric, type MetricLike, makeMetric } from './metrics/index.js'
 
 /** Anything that trains: an instance, or a name with Keras' defaults. */
-export type OptimizerLike = Optimizer | 'sgd' | 'adam' | 'adamw' | 'rmsprop'
+export type OptimizerLike = Optimizer | OptimizerName
+
+/** Names of Keras' optimizers in lower case. */
+export type OptimizerName =
+  | 'sgd'
+  | 'adam'
+  | 'adamw'
+  | 'rmsprop'
+  | 'adagrad'
+  | 'adadelta'
+  | 'adamax'
+  | 'nadam'
+  | 'ftrl'
+  | 'lion'
+  | 'lamb'
+  | 'adafactor'
+  | 'muon'
 
 export interface CompileOptions {
   optimizer?: OptimizerLike
@@ -23,19 +39,29 @@ export type MetricsOption =
   | Readonly<Record<string, MetricLike | readonly MetricLike[]>>
   | null
 
-const OPTIMIZERS: Record<string, () => Optimizer> = {
-  sgd: () => keras.sgd() as Optimizer,
-  adam: () => keras.adam() as Optimizer,
-  adamw: () => keras.adamw() as Optimizer,
-  rmsprop: () => keras.rmsprop() as Optimizer,
+const OPTIMIZERS: Readonly<Record<OptimizerName, () => unknown>> = {
+  sgd: keras.sgd,
+  adam: keras.adam,
+  adamw: keras.adamw,
+  rmsprop: keras.rmsprop,
+  adagrad: keras.adagrad,
+  adadelta: keras.adadelta,
+  adamax: keras.adamax,
+  nadam: keras.nadam,
+  ftrl: keras.ftrl,
+  lion: keras.lion,
+  lamb: keras.lamb,
+  adafactor: keras.adafactor,
+  muon: keras.muon,
 }
 
 /** @throws RangeError naming the unknown optimizer and the known ones. */
 export function getOptimizer(like: OptimizerLike = 'rmsprop'): Optimizer {
   if (typeof like !== 'string') return like
-  const make = OPTIMIZERS[like.toLowerCase()]
-  if (!make) throw new RangeError(`unknown optimizer '${like}'; known: ${Object.keys(OPTIMIZERS).join(', ')}`)
-  return make()
+  const name = like.toLowerCase()
+  if (!Object.hasOwn(OPTIMIZERS, name))
+    throw new RangeError(`unknown optimizer '${like}'; known: ${Object.keys(OPTIMIZERS).join(', ')}`)
+  return OPTIMIZERS[name as OptimizerName]() as Optimizer
 }
 
 function perOutput<T>(

@@ -1,6 +1,6 @@
 import { keras, type LearningRate, type Optimizer } from '../../optim/index.js'
 import { UnsupportedError } from '../unsupported.js'
-import { camelOptions } from './options.js'
+import { allOptions, camelOptions } from './options.js'
 import { scheduleNamed } from './schedules.js'
 
 /** An object as Keras serializes it. */
@@ -14,6 +14,15 @@ const FACTORIES: Readonly<Record<string, (options: never) => unknown>> = {
   Adam: keras.adam,
   AdamW: keras.adamw,
   RMSprop: keras.rmsprop,
+  Adagrad: keras.adagrad,
+  Adadelta: keras.adadelta,
+  Adamax: keras.adamax,
+  Nadam: keras.nadam,
+  Ftrl: keras.ftrl,
+  Lion: keras.lion,
+  Lamb: keras.lamb,
+  Adafactor: keras.adafactor,
+  Muon: keras.muon,
 }
 
 const isConfig = (value: unknown): value is KerasConfig =>
@@ -29,5 +38,5 @@ export function kerasOptimizer({ class_name, config }: KerasConfig): Optimizer {
   const factory = FACTORIES[class_name] as ((options: object) => Optimizer) | undefined
   if (!factory) throw new UnsupportedError(`keras.${class_name}`)
   const { learning_rate, ...others } = config
-  return factory({ ...camelOptions(others), learningRate: learningRate(learning_rate) })
+  return factory({ ...allOptions(others), learningRate: learningRate(learning_rate) })
 }

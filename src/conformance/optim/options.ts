@@ -11,8 +11,11 @@ export function camelCase(name: string): string {
   )
 }
 
-/** Options as the references name them, under this package's names. Absent ones (None) are left out. */
-export function camelOptions(options: Readonly<Record<string, unknown>>): Record<string, PyValue> {
-  const entries = Object.entries(options).filter(([, value]) => value !== null)
-  return Object.fromEntries(entries.map(([name, value]) => [camelCase(name), fromJson(value)]))
+/** Options as the references name them, under this package's names. */
+export function allOptions(options: Readonly<Record<string, unknown>>): Record<string, PyValue> {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [camelCase(name), fromJson(value)]))
 }
+
+/** {@link allOptions} without those that are absent (None). */
+export const camelOptions = (options: Readonly<Record<string, unknown>>): Record<string, PyValue> =>
+  Object.fromEntries(Object.entries(allOptions(options)).filter(([, value]) => value !== null))

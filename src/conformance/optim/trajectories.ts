@@ -1,10 +1,10 @@
-import { torch } from '../../optim/index.js'
+import { timm, torch, transformers } from '../../optim/index.js'
 import { jit, Parameter, type Tensor } from '../../tensor/index.js'
 import { type Comparison, compareValues, joinComparisons, type Tolerance, type Values } from '../compare.js'
 import { type GoldenCase, type GoldenTensors, readValues } from '../golden.js'
 import { UnsupportedError } from '../unsupported.js'
 import { kerasOptimizer } from './keras-config.js'
-import { camelOptions } from './options.js'
+import { allOptions } from './options.js'
 
 export interface OptimizerCase extends GoldenCase {
   /** Dotted name in the library that it comes from. */
@@ -18,7 +18,7 @@ export interface OptimizerCase extends GoldenCase {
 
 export type Origin = 'torch' | 'keras'
 
-type Options = ReturnType<typeof camelOptions>
+type Options = ReturnType<typeof allOptions>
 interface Driven {
   /** In the order in which {@link step} takes their gradients. */
   readonly parameters: readonly Parameter[]
@@ -27,11 +27,23 @@ interface Driven {
 }
 type TorchFactory = (params: never, options: never) => Driven
 
-const TORCH: Readonly<Record<string, TorchFactory>> = {
-  SGD: torch.sgd,
-  Adam: torch.adam,
-  AdamW: torch.adamw,
-  RMSprop: torch.rmsprop,
+const FACTORIES: Readonly<Record<string, Readonly<Record<string, TorchFactory>>>> = {
+  torch: {
+    SGD: torch.sgd,
+    Adam: torch.adam,
+    AdamW: torch.adamw,
+    RMSprop: torch.rmsprop,
+    Adagrad: torch.adagrad,
+    Adadelta: torch.adadelta,
+    Adamax: torch.adamax,
+    NAdam: torch.nadam,
+    RAdam: torch.radam,
+    Rprop: torch.rprop,
+    Adafactor: torch.adafactor,
+    Muon: torch.muon,
+  },
+  timm: { Lion: timm.lion, Lamb: timm.lamb },
+  transformers: { Adafactor: transformers.adafactor },
 }
 const classOf = (record: OptimizerCase): { library: string; name: string } => ({
   library: record.optimizer.slice(0, record.optimizer.indexOf('.')),
@@ -40,7 +52,7 @@ const classOf = (record: OptimizerCase): { library: string; name: string } => ({
 
 function torchFactory(record: OptimizerCase): (params: unknown, options: Options) => Driven {
   const { library, name } = classOf(record)
-  const factory = library === 'torch' ? TORCH[name] : undefined
+  const factory = FACTORIES[library]?.[name]
   if (!factory) throw new UnsupportedError(`${library}.${name}`)
   return factory as unknown as (params: unknown, options: Options) => Driven
 }
@@ -52,9 +64,9 @@ const BUILD: Readonly<Record<Origin, Builder>> = {
     const named = (names: readonly string[]): Parameter[] => names.map((name) => params.get(name) as Parameter)
     const groups = record.groups?.map(({ params: names, ...options }) => ({
       params: named(names),
-      ...camelOptions(options),
+      ...allOptions(options),
     }))
-    return torchFactory(record)(groups ?? named(record.params), camelOptions(record.options ?? {}))
+    return torchFactory(record)(groups ?? named(record.params), allOptions(record.options ?? {}))
   },
   keras: (record, params) =>
     kerasOptimizer({ class_name: classOf(record).name, config: record.options ?? {} }).bind([...params.values()]),

@@ -22,6 +22,7 @@ export const ones = (shape: Shape, { dtype = 'f32' }: CreateOptions = {}): Tenso
 
 /** `shape` filled with `value`: numbers give f32, booleans bool, bigints i64, unless `dtype` is given. */
 export function full(shape: Shape, value: TensorLike, options: CreateOptions = {}): Tensor {
+  if (typeof value === 'number' && isFloat(options.dtype ?? 'f32')) return filled(value, shape, options.dtype ?? 'f32')
   const x = asTensor(value, options.dtype)
   return expand(options.dtype ? cast(x, options.dtype) : x, shape)
 }
