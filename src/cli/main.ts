@@ -1,6 +1,6 @@
+import { packageVersion } from '../formats/package.node.js'
 import { type CliCommand, type GlobalOptions, UsageError } from './command.js'
 import { COMMANDS } from './registry.js'
-import { packageVersion } from './version.js'
 
 const USAGE_EXIT = 2
 

@@ -1,5 +1,6 @@
 import { DataError } from '../data/index.js'
 import { readTextFile } from '../formats/index.node.js'
+import { packageVersion } from '../formats/package.node.js'
 import {
   architectureFields,
   findArchitecture,
@@ -27,7 +28,6 @@ import {
 } from './schema.js'
 import { loadTextData, type TextParts } from './text-data.node.js'
 import { type TextExample, TextSource } from './text-source.js'
-import { packageVersion } from './version.node.js'
 import { WindowSource } from './window-source.js'
 
 export interface PrepareOptions {

@@ -1,3 +1,4 @@
+import { packageVersion } from '../formats/package.node.js'
 import { seed } from '../tensor/index.js'
 import {
   type Callback,
@@ -21,7 +22,6 @@ import { OutputFolder } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
 import { type PartResults, partResults, type Results } from './results.js'
 import { type Recipe, RecipeError } from './schema.js'
-import { packageVersion } from './version.node.js'
 
 export interface TrainOptions {
   /** Folder that data paths are looked up in first. */

@@ -1,18 +1,18 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../formats/package.node.js'
 
-/** Models that come with the package; each is a folder. */
-const EMBEDDED = fileURLToPath(new URL('../../models/', import.meta.url))
+/** Where the models that come with the package are; each is a folder. */
+const embeddedFolder = (): string => join(packageRoot(), 'models')
 
 const isModelFolder = async (path: string): Promise<boolean> =>
   (await stat(join(path, 'config.json')).catch(() => null))?.isFile() ?? false
 
 /** Names of the models that come with the package. */
 export async function embeddedModels(): Promise<string[]> {
-  const names = await readdir(EMBEDDED).catch(() => [])
+  const names = await readdir(embeddedFolder()).catch(() => [])
   const found = await Promise.all(
-    names.map(async (name) => ((await isModelFolder(join(EMBEDDED, name))) ? [name] : [])),
+    names.map(async (name) => ((await isModelFolder(join(embeddedFolder(), name))) ? [name] : [])),
   )
   return found.flat().sort()
 }
@@ -24,7 +24,7 @@ export async function embeddedModels(): Promise<string[]> {
 export async function resolveModel(nameOrPath: string): Promise<string> {
   if (await isModelFolder(nameOrPath)) return nameOrPath
   const plain = /^[\w.-]+$/.test(nameOrPath) && !nameOrPath.startsWith('.')
-  const embedded = join(EMBEDDED, nameOrPath)
+  const embedded = join(embeddedFolder(), nameOrPath)
   if (plain && (await isModelFolder(embedded))) return embedded
   const there = await stat(nameOrPath).catch(() => null)
   const known = (await embeddedModels()).join(', ') || 'none'

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
+import { packageVersion } from '../../formats/package.node.js'
 import type { Prepared, Work } from '../bench/case.js'
 import type { Timing, Verified } from '../bench/measure.js'
 import { type CliCommand, UsageError, wholeNumber } from '../command.js'
 import { printJson, printLine, printTable } from '../output.js'
-import { packageVersion } from '../version.js'
 
 interface Options {
   readonly case?: string

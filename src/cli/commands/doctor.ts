@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { Command } from 'commander'
+import { packageVersion } from '../../formats/package.node.js'
 import type { CliCommand } from '../command.js'
 import { formatBytes, printJson, printTable } from '../output.js'
-import { packageVersion } from '../version.js'
 
 type Facts = Record<string, string | number>
 
