@@ -44,13 +44,15 @@ class Pool {
     left.store(int(workers.size()));
     generation.fetch_add(1, std::memory_order_release);
     work(0);
-    while (left.load(std::memory_order_acquire)) __builtin_ia32_pause();
+    while (left.load(std::memory_order_acquire)) pause();
   }
   std::vector<Scratch> scratch;
   Scratch shared;
   std::vector<std::thread> workers;
 
  private:
+  // Yields, so that tests finish on a busy machine.
+  static void pause() { std::this_thread::yield(); }
   void work(int worker) {
     for (int64_t t; (t = next.fetch_add(1)) < tasks;) fn(context, t, worker);
   }
@@ -58,7 +60,7 @@ class Pool {
     for (uint64_t seen = 0;;) {
       while (generation.load(std::memory_order_acquire) == seen) {
         if (stop.load()) return;
-        __builtin_ia32_pause();
+        pause();
       }
       ++seen;
       work(worker);

@@ -196,11 +196,7 @@ inline void scatter_result(const ConvShape& s, const Operand& from, char* y) {
   });
 }
 
-struct ConvTypes {
-  DType x, w, y, bias;
-};
-
-inline Status multiply_rows(Pool* pool, const ConvShape& s, const ConvTypes& t, const char* rows, const char* weights, char* result,
+inline Status multiply_rows(Pool* pool, const ConvShape& s, DType dtype, const char* rows, const char* weights, char* result,
                             const char* bias, int64_t activation) {
   GenericJob job{};
   job.pool = pool;
@@ -214,22 +210,17 @@ inline Status multiply_rows(Pool* pool, const ConvShape& s, const ConvTypes& t, 
   job.f.b_rs = 1;
   job.f.b_cs = s.depth();
   job.f.ldc = s.co;
-  job.a = t.x;
-  job.b = t.w;
-  job.c = t.y;
-  job.bias_dtype = t.bias;
+  job.dtype = dtype;
   job.out = result;
   job.bias = bias;
   job.activation = activation;
-  if (t.y == DType::f64) return run_generic<double>(job);
-  if (is_float(t.y)) return run_generic<float>(job);
-  return t.y == DType::i64 ? run_generic<uint64_t>(job) : run_generic<uint32_t>(job);
+  return run_generic(job);
 }
 
-inline Status conv_generic(Pool* pool, const ConvShape& s, const ConvTypes& t, const char* bias, int64_t activation, Workspace& memory) {
-  const int64_t size = element_size(t.x), positions = s.positions(), depth = s.depth();
+inline Status conv_generic(Pool* pool, const ConvShape& s, DType dtype, const char* bias, int64_t activation, Workspace& memory) {
+  const int64_t size = element_size(dtype), positions = s.positions(), depth = s.depth();
   PaddedInput p = plan_padded(s, false, 1);
-  const Operand weights = weight_view(s, t.w);
+  const Operand weights = weight_view(s, dtype);
   char* padded = memory.take<char>(p.elements * size);
   char* copied = memory.take<char>(element_count(weights) * size);
   int64_t* offsets = memory.take<int64_t>(depth);
@@ -242,7 +233,7 @@ inline Status conv_generic(Pool* pool, const ConvShape& s, const ConvTypes& t, c
     if (p.in_place) {
       p.data = s.x + n * p.n_stride * size;
     } else {
-      with_element_size(t.x, [&](auto tag) {
+      with_element_size(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         fill_padded<T>(pool, s, p, n, 1, reinterpret_cast<T*>(padded));
         return Status::ok;
@@ -250,11 +241,11 @@ inline Status conv_generic(Pool* pool, const ConvShape& s, const ConvTypes& t, c
       p.data = padded;
     }
     for (int64_t g = 0; g < s.groups; ++g) {
-      gather_rows(pool, s, p, p.data + g * p.group_stride * size, t.x, offsets, rows);
-      const Status status = multiply_rows(pool, s, t, rows, copied + g * s.co * depth * size, result,
-                                          bias ? bias + g * s.co * element_size(t.bias) : nullptr, activation);
+      gather_rows(pool, s, p, p.data + g * p.group_stride * size, dtype, offsets, rows);
+      const Status status = multiply_rows(pool, s, dtype, rows, copied + g * s.co * depth * size, result,
+                                          bias ? bias + g * s.co * size : nullptr, activation);
       if (status != Status::ok) return status;
-      Operand from{result, t.y, 4, {s.out[0], s.out[1], s.out[2], s.co}, {s.out[1] * s.out[2] * s.co, s.out[2] * s.co, s.co, 1}};
+      Operand from{result, dtype, 4, {s.out[0], s.out[1], s.out[2], s.co}, {s.out[1] * s.out[2] * s.co, s.out[2] * s.co, s.co, 1}};
       scatter_result(s, from, s.y + (g * s.y_group + n * s.y_n) * size);
     }
   }
@@ -295,7 +286,7 @@ inline Status convolution(KernelCall& call) {
     if (!bias) dense_bias = nullptr;
     if (bias && memory.ready()) copy_in_order(call.pool, *bias, kIdentityOrder, dense_bias);
     if (x.dtype == DType::f32) return conv_f32(call.pool, s, reinterpret_cast<const float*>(dense_bias), c.activation, memory);
-    return conv_generic(call.pool, s, {x.dtype, w.dtype, y.dtype, x.dtype}, dense_bias, c.activation, memory);
+    return conv_generic(call.pool, s, x.dtype, dense_bias, c.activation, memory);
   });
 }
 

@@ -42,18 +42,6 @@ inline int find_segments(const ConvShape& s, const PaddedInput& p, int64_t first
   return count;
 }
 
-// Every other element of 2 n floats.
-KAIMO_INLINE vf32 vload_even(const float* p) {
-#if KAIMO_VEC_BYTES == 32
-  const __m256 even = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), 0x88);
-  return (vf32)_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8);
-#else
-  vf32 r;
-  for (int i = 0; i < Vec<float>::n; ++i) r[i] = p[2 * i];
-  return r;
-#endif
-}
-
 // kc rows of one panel. Whole vectors are stored from left to right, so what a store writes beyond its segment is overwritten by the
 // next; the destination needs a vector of slack.
 template <int step>
@@ -186,17 +174,21 @@ inline Status conv_cols(Pool* pool, const ConvShape& s, const float* bias, int64
   const Operand weights = weight_view(s);
   DimGroup k;
   for (int d = 2; d < weights.rank; ++d) k.push(weights.dims[d], weights.strides[d], 0, 0);
-  const bool copy_weights = k.rank > 1 || (k.rank == 1 && k.a[0] != 1);
+  const bool copy = k.rank > 1 || (k.rank == 1 && k.a[0] != 1);
   float* padded = memory.take<float>(job.p.elements + 2 * nr);
-  float* copied = memory.take<float>(copy_weights ? element_count(weights) : 0);
+  float* copied = memory.take<float>(copy ? element_count(weights) : 0);
   int64_t* offsets = memory.take<int64_t>(s.depth());
+  int64_t* taps = memory.take<int64_t>(s.tap_count());
   if (!memory.ready()) return Status::ok;
   fill_offsets(s, job.p, offsets);
   job.offsets = offsets;
-  const Operand w = copy_weights ? copy_in_order(pool, weights, kIdentityOrder, reinterpret_cast<char*>(copied)) : weights;
-  job.w = reinterpret_cast<const float*>(w.data);
-  job.w_group = w.strides[0];
-  job.w_rs = w.strides[1];
+  if (copy) {
+    fill_weight_taps(s, taps);
+    copy_weights(pool, s, false, taps, copied);
+  }
+  job.w = copy ? copied : reinterpret_cast<const float*>(s.w);
+  job.w_group = copy ? s.co * s.depth() : s.w_group;
+  job.w_rs = copy ? s.depth() : s.w_o;
   job.w_cs = 1;
   job.epilogue.bias = bias;
   job.epilogue.bias_rs = 1;

@@ -224,7 +224,7 @@ inline Status conv_input_grad(KernelCall& call) {
   const ConvShape s = input_grad_shape(f, element_size(dx.dtype));
   return with_workspace(call.pool, [&](Workspace& memory) {
     if (dx.dtype == DType::f32) return conv_f32(call.pool, s, nullptr, kActNone, memory);
-    return conv_generic(call.pool, s, {g.dtype, w.dtype, dx.dtype, dx.dtype}, nullptr, kActNone, memory);
+    return conv_generic(call.pool, s, g.dtype, nullptr, kActNone, memory);
   });
 }
 
@@ -241,7 +241,7 @@ inline Status conv_weight_grad(KernelCall& call) {
   }
   return with_workspace(call.pool, [&](Workspace& memory) {
     if (x.dtype == DType::f32) return weight_grad_f32(call.pool, f, memory);
-    return conv_generic(call.pool, weight_grad_shape(f), {x.dtype, g.dtype, dw.dtype, dw.dtype}, nullptr, kActNone, memory);
+    return conv_generic(call.pool, weight_grad_shape(f), x.dtype, nullptr, kActNone, memory);
   });
 }
 

@@ -79,7 +79,7 @@ KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0
         t.b = job.packed + ((g * ceil_div(s.co, nr) + p) * depth + k0) * nr;
       } else {
         const float* src = job.w + g * job.w_group + k0 * job.w_rs + p * nr * job.w_cs;
-        if (job.w_cs == 1 && cols == nr) {
+        if (job.w_cs == 1 && cols == nr && split.tiles <= 2) {
           t.b = src;
           t.b_rs = job.w_rs;
         } else {
@@ -132,7 +132,8 @@ inline void fill_runs(const ConvShape& s, ConvRows* job, int64_t* offsets) {
   }
 }
 
-constexpr int64_t kConvBlockRows = 96;
+// Up to kFewRows rows a task takes all of them and some columns, so that no weight is packed twice; with more, weights are packed first.
+constexpr int64_t kConvBlockRows = 96, kFewRows = 64;
 
 inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
   constexpr int64_t nr = kNr<float>;
@@ -147,20 +148,23 @@ inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64
   const int order[] = {3, 4, 5, 2};
   DimGroup k;
   for (int d : order) k.push(weights.dims[d], weights.strides[d], 0, 0);
-  const bool copy_weights = k.rank > 1, pack = s.batch * s.positions() >= 4 * kConvBlockRows;
+  const bool copy = k.rank > 1, pack = s.batch * s.positions() > kFewRows;
   float* padded = memory.take<float>(job.p.elements + 2 * nr);
-  float* copied = memory.take<float>(copy_weights ? element_count(weights) : 0);
+  float* copied = memory.take<float>(copy ? element_count(weights) : 0);
   job.pack_target = memory.take<float>(pack ? s.groups * panels * nr * job.depth : 0);
   int64_t* offsets = memory.take<int64_t>(s.tap_count());
+  int64_t* taps = memory.take<int64_t>(s.tap_count());
   if (!memory.ready()) return Status::ok;
   fill_runs(s, &job, offsets);
   job.offsets = offsets;
-  const int64_t weight_order[] = {0, 3, 4, 5, 2, 1};
-  const Operand w = copy_weights ? copy_in_order(pool, weights, weight_order, reinterpret_cast<char*>(copied)) : weights;
-  job.w = reinterpret_cast<const float*>(w.data);
-  job.w_group = w.strides[0];
-  job.w_rs = copy_weights ? s.co : k.rank ? k.a[0] : 1;
-  job.w_cs = w.strides[1];
+  if (copy) {
+    fill_weight_taps(s, taps);
+    copy_weights(pool, s, true, taps, copied);
+  }
+  job.w = copy ? copied : reinterpret_cast<const float*>(s.w);
+  job.w_group = copy ? s.co * job.depth : s.w_group;
+  job.w_rs = copy ? s.co : k.rank ? k.a[0] : 1;
+  job.w_cs = copy ? 1 : s.w_o;
   job.epilogue.bias = bias;
   job.epilogue.act = activation;
   if (pack) {
@@ -176,8 +180,8 @@ inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64
       fill_padded(pool, s, job.p, job.n0, job.images, padded);
     }
     const int64_t rows = job.images * s.positions();
-    job.row_blocks = ceil_div(rows, min64(kConvBlockRows, max64(24, ceil_div(rows, kWantedTasks))));
-    job.col_blocks = max64(1, min64(panels / 4, kWantedTasks / max64(1, s.groups * job.row_blocks)));
+    job.row_blocks = pack ? ceil_div(rows, min64(kConvBlockRows, max64(24, ceil_div(rows, kWantedTasks)))) : 1;
+    job.col_blocks = max64(1, min64(pack ? panels / 4 : ceil_div(panels, 2), kWantedTasks / max64(1, s.groups * job.row_blocks)));
     if (double(rows) * double(s.co * s.groups) * double(job.depth) < kForkCost) job.row_blocks = ceil_div(rows, 4 * kConvBlockRows), job.col_blocks = 1;
     parallel_for(pool, s.groups * job.row_blocks * job.col_blocks, conv_rows_task, &job);
     if (job.failed) return Status::out_of_memory;

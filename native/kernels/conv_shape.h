@@ -317,7 +317,43 @@ inline void transpose_line(T* dst, int64_t ld, const T* src, int64_t channel, in
     }
   }
   for (int64_t i = 0; i < n; ++i) {
-    for (int64_t c = done; c < channels; ++c) dst[i * ld + c] = src[c * channel + i * step];
+    T* to = dst + i * ld;
+    const T* from = src + i * step;
+    if (channel == 1) {
+      for (int64_t c = done; c < channels; ++c) to[c] = from[c];
+    } else {
+      for (int64_t c = done; c < channels; ++c) to[c] = from[c * channel];
+    }
+  }
+}
+
+// A dense copy of the weights: [group][co][ci][tap], or [group][tap][ci][co].
+inline void copy_weights(Pool* pool, const ConvShape& s, bool features_last, const int64_t* taps, float* dst) {
+  const int64_t count = s.tap_count(), size = s.co * s.ci * count;
+  const int64_t lines = features_last ? count : s.co;
+  parallel_ranges(pool, s.groups * lines, double(size / lines), [&](int64_t begin, int64_t end, int) {
+    for (int64_t line = begin; line < end; ++line) {
+      const int64_t g = line / lines, l = line % lines;
+      const float* src = reinterpret_cast<const float*>(s.w) + g * s.w_group;
+      float* out = dst + g * size + l * (size / lines);
+      if (features_last) {
+        transpose_line(out, s.co, src + taps[l], s.w_o, s.w_i, s.ci, s.co);
+        continue;
+      }
+      src += l * s.w_o;
+      for (int64_t c = 0; c < s.ci; ++c, src += s.w_i) {
+        for (int64_t t = 0; t < count; ++t) *out++ = src[taps[t]];
+      }
+    }
+  });
+}
+
+// Offsets of the taps within the weights.
+inline void fill_weight_taps(const ConvShape& s, int64_t* out) {
+  for (int64_t a = 0; a < s.taps[0]; ++a) {
+    for (int64_t b = 0; b < s.taps[1]; ++b) {
+      for (int64_t d = 0; d < s.taps[2]; ++d) *out++ = a * s.w_s[0] + b * s.w_s[1] + d * s.w_s[2];
+    }
   }
 }
 

@@ -144,17 +144,14 @@ inline bool setup_dot(const KernelCall& call, DotPlan* plan, int n_operands) {
   return !plan->bias || element_count(*plan->bias) == n;
 }
 
-// The accumulator of a set of dtypes, or unsupported where a float would have to become an integer.
+// All operands of one dtype, which is widened while it is multiplied.
 inline Status dot_generic(KernelCall& call, DotPlan& plan) {
   const DType c = call.out[0].dtype;
   const DType all[4] = {plan.lhs.dtype, plan.rhs.dtype, c, plan.bias ? plan.bias->dtype : c};
-  bool floating = false, wide = false, f64 = false;
   for (DType t : all) {
-    floating = floating || is_float(t);
-    f64 = f64 || t == DType::f64;
-    wide = wide || t == DType::i64;
+    if (t != c) return Status::unsupported;
   }
-  if ((floating && !is_float(c)) || (!floating && plan.dims.activation != kActNone)) return Status::unsupported;
+  if (!is_float(c) && plan.dims.activation != kActNone) return Status::unsupported;
   plan_copies(&plan, call.out[0]);
   const size_t lhs_bytes = plan.copy_lhs ? aligned_bytes(element_count(plan.lhs), plan.lhs.dtype) : 0;
   const size_t rhs_bytes = plan.copy_rhs ? aligned_bytes(element_count(plan.rhs), plan.rhs.dtype) : 0;
@@ -176,10 +173,8 @@ inline Status dot_generic(KernelCall& call, DotPlan& plan) {
   char* bias = plan.bias ? base + lhs_bytes + rhs_bytes : nullptr;
   if (bias) copy_in_order(call.pool, *plan.bias, kIdentityOrder, bias);
   const FoldedDot f = fold_dot(plan, call.out[0], true);
-  GenericJob job{call.pool, f, all[f.swapped], all[!f.swapped], c, all[3], call.out[0].data, bias, plan.dims.activation, 1, 1, false};
-  if (f64) return run_generic<double>(job);
-  if (floating) return run_generic<float>(job);
-  return wide ? run_generic<uint64_t>(job) : run_generic<uint32_t>(job);
+  GenericJob job{call.pool, f, c, call.out[0].data, bias, plan.dims.activation, 1, 1, false};
+  return run_generic(job);
 }
 
 inline Status dot_general(KernelCall& call) {

@@ -71,7 +71,7 @@ KAIMO_INLINE int64_t gemm_packed_b_size(int64_t k, int64_t n) {
 // Runs the tile kernel for one tile, whole or cut at the right edge.
 template <typename T>
 KAIMO_INLINE void run_tile(const TileArgs<T>& t, ALayout layout, int64_t rows, int64_t cols) {
-  const TileKernel<T> kernel = TileTable<T>::kernels[layout][rows - 1];
+  const TileKernel<T> kernel = TileTable<T>::kernels[layout][tile_index(rows)];
   if (cols == kNr<T>) {
     kernel(t);
   } else {
@@ -225,7 +225,7 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
   g.batch.offsets(matrix, &ao, &bo, &co);
   const T* packed = job.packed + (job.b_shared ? 0 : matrix - job.matrix0) * (job.panel1 - job.panel0) * g.k * nr;
   const RowSplit split(g.m);
-  const int64_t row0 = tile0 * split.base + min64(tile0, split.longer), kb = gemm_k_block(g.k);
+  const int64_t row0 = split.start(tile0), kb = gemm_k_block(g.k);
   TileArgs<T> t;
   t.b_rs = nr;
   t.ldc = g.ldc;

@@ -130,29 +130,47 @@ KAIMO_NOINLINE void tile_kernel(const TileArgs<T>& t) {
 template <typename T>
 using TileKernel = void (*)(const TileArgs<T>&);
 
-// kernels[layout][rows - 1]. Integers, which always come widened and unpacked, have the first row alone.
+// Rows come in steps of kRowUnit (and one alone), so that long tiles do not mean twice as many kernels to compile.
+constexpr int kRowUnit = kMr > 8 ? 2 : 1;
+
+// Integers, always widened and unpacked, run in short tiles of one layout.
+template <typename T>
+constexpr bool kIsInteger = T(1) / T(2) == T(0);
+template <typename T>
+constexpr int kTileRows = kIsInteger<T> ? 4 : kMr;
+
+KAIMO_INLINE int64_t tile_index(int64_t rows) { return rows / kRowUnit - (kRowUnit == 1); }
+
+// kernels[layout][tile_index(rows)]
 template <typename T, int... mr>
 struct TileTableOf {
   static constexpr TileKernel<T> kernels[3][sizeof...(mr)] = {
       {tile_kernel<T, mr, kNv, kARows>...}, {tile_kernel<T, mr, kNv, kAPacked>...}, {tile_kernel<T, mr, kNv, kAColumns>...}};
 };
-template <int... mr>
-struct TileTableOf<uint32_t, mr...> {
-  static constexpr TileKernel<uint32_t> kernels[1][sizeof...(mr)] = {{tile_kernel<uint32_t, mr, kNv, kARows>...}};
-};
-template <int... mr>
-struct TileTableOf<uint64_t, mr...> {
-  static constexpr TileKernel<uint64_t> kernels[1][sizeof...(mr)] = {{tile_kernel<uint64_t, mr, kNv, kARows>...}};
+template <typename T, int... mr>
+struct IntegerTiles {
+  static constexpr TileKernel<T> kernels[1][sizeof...(mr)] = {{tile_kernel<T, mr, kNv, kARows>...}};
 };
 #if defined(__AVX512F__)
 template <typename T>
-using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
+struct TileTable : TileTableOf<T, 1, 2, 4, 6, 8, 10, 12, 14> {};
 #elif defined(__aarch64__)
 template <typename T>
-using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+struct TileTable : TileTableOf<T, 1, 2, 4, 6, 8, 10, 12> {};
 #else
 template <typename T>
-using TileTable = TileTableOf<T, 1, 2, 3, 4, 5, 6>;
+struct TileTable : TileTableOf<T, 1, 2, 3, 4, 5, 6> {};
+#endif
+#if defined(__AVX512F__) || defined(__aarch64__)
+template <>
+struct TileTable<uint32_t> : IntegerTiles<uint32_t, 1, 2, 4> {};
+template <>
+struct TileTable<uint64_t> : IntegerTiles<uint64_t, 1, 2, 4> {};
+#else
+template <>
+struct TileTable<uint32_t> : IntegerTiles<uint32_t, 1, 2, 3, 4> {};
+template <>
+struct TileTable<uint64_t> : IntegerTiles<uint64_t, 1, 2, 3, 4> {};
 #endif
 
 // A tile with fewer than kNr columns: B is zero-padded, the product goes to a buffer and the valid columns follow by scalar code in
@@ -181,11 +199,18 @@ KAIMO_NOINLINE void tile_edge(const TileArgs<T>& t, TileKernel<T> kernel, int64_
   }
 }
 
-// Rows of a split of m into ceil(m / kMr) tiles as even as possible: small last tiles would waste registers.
+// A split of m rows into tiles of at most `most` rows, as even as possible (small last tiles would waste registers), all but one of them
+// a multiple of kRowUnit.
 struct RowSplit {
-  int64_t tiles, base, longer;
-  explicit RowSplit(int64_t m) : tiles(ceil_div(m, kMr)), base(m / (tiles ? tiles : 1)), longer(m - base * tiles) {}
-  int64_t rows(int64_t tile) const { return base + (tile < longer ? 1 : 0); }
+  int64_t tiles, base, longer, m;
+  explicit RowSplit(int64_t rows, int64_t most = kMr) : m(rows) {
+    const int64_t units = m / kRowUnit, even = ceil_div(units * kRowUnit, most);
+    base = even ? units / even : 0;
+    longer = units - base * even;
+    tiles = even + (units * kRowUnit < m);
+  }
+  int64_t start(int64_t tile) const { return min64(m, (tile * base + min64(tile, longer)) * kRowUnit); }
+  int64_t rows(int64_t tile) const { return tile + 1 == tiles ? m - start(tile) : (base + (tile < longer)) * kRowUnit; }
 };
 
 }  // namespace

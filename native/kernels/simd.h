@@ -113,6 +113,18 @@ KAIMO_INLINE float sfma(float a, float b, float c) {
 #endif
 }
 
+// Every other element of 2 n floats.
+KAIMO_INLINE vf32 vload_even(const float* p) {
+#if KAIMO_VEC_BYTES == 32
+  const __m256 even = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), 0x88);
+  return (vf32)_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8);
+#else
+  vf32 r;
+  for (int i = 0; i < Vec<float>::n; ++i) r[i] = p[2 * i];
+  return r;
+#endif
+}
+
 KAIMO_INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 KAIMO_INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 KAIMO_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -3,6 +3,7 @@
 // Padding and dilation hold the fold's identity (0, -inf, +inf). max and min keep NaN. The fold runs over the outer dims of a window
 // first, then along the last dim; f16 and bf16 fold in f32 and round once; integers wrap; bool: sum and max are or, min is and.
 #pragma once
+#include "convert_row.h"
 #include "reduce_core.h"
 
 namespace kaimo {
@@ -46,13 +47,43 @@ inline bool parse_window(const KernelCall& call, const Operand& x, const Operand
   return true;
 }
 
-// Folds one row of the input into the accumulator.
-template <class Op, class T, class A>
-KAIMO_INLINE void fold_row(const T* x, int64_t stride, A* acc, int64_t n) {
+// What a fold of this dtype starts from.
+template <class Op, class A>
+A window_identity(DType dtype) {
+  if (__is_same(Op, SumOp)) return A(0);
+  if (is_float(dtype)) return A(Op::template identity<float>());
+  if (dtype == DType::boolean) return __is_same(Op, MinOp) ? A(1) : A(0);
+  switch (dtype) {
+    case DType::i8: return A(Op::template identity<int8_t>());
+    case DType::i16: return A(Op::template identity<int16_t>());
+    case DType::u8: return A(Op::template identity<uint8_t>());
+    case DType::u32: return A(Op::template identity<uint32_t>());
+    case DType::i32: return A(Op::template identity<int32_t>());
+    default: return A(Op::template identity<int64_t>());
+  }
+}
+
+// Whether rows of this dtype need no conversion.
+template <class A>
+bool same_bits(DType dtype) {
+  if (__is_same(A, float)) return dtype == DType::f32;
+  if (__is_same(A, double)) return dtype == DType::f64;
+  return sizeof(A) == 8 ? dtype == DType::i64 : dtype == DType::i32 || dtype == DType::u32;
+}
+
+// Folds one row of the input into the accumulator. Rows of another dtype than the calculation's are converted first, to `buffer`.
+template <class Op, class A>
+KAIMO_NOINLINE void fold_row(DType dtype, const char* x, int64_t stride, A* acc, A* buffer, int64_t n) {
+  const A* row = reinterpret_cast<const A*>(x);
+  if (buffer != nullptr) {
+    widen_row(dtype, x, stride, buffer, n);
+    row = buffer;
+    stride = 1;
+  }
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = Op::apply(acc[i], load_as<A>(x[i]));
+    for (int64_t i = 0; i < n; ++i) acc[i] = Op::apply(acc[i], row[i]);
   } else {
-    for (int64_t i = 0; i < n; ++i) acc[i] = Op::apply(acc[i], load_as<A>(x[i * stride]));
+    for (int64_t i = 0; i < n; ++i) acc[i] = Op::apply(acc[i], row[i * stride]);
   }
 }
 
@@ -67,13 +98,12 @@ inline void every_outer_tap(const WindowShape& w, const int64_t* o, int dim, int
 }
 
 // The fold along the last dim, from the folded input row to an output row.
-template <class Op, class T, class A>
-KAIMO_NOINLINE void fold_along(const WindowShape& w, const A* row, A* sums, T* out) {
+template <class Op, class A>
+KAIMO_NOINLINE void fold_along(const WindowShape& w, const A* row, A* sums, A identity) {
   const int d = w.rank - 1;
   const int64_t n = w.out[d], stride = w.stride[d];
-  for (int64_t o = 0; o < n; ++o) sums[o] = Op::template identity<A>();
+  for (int64_t o = 0; o < n; ++o) sums[o] = identity;
   for (int64_t t = 0; t < w.window[d]; ++t) {
-    const int64_t shift = t * w.dilation[d] - w.lo[d];
     if (w.base[d] != 1) {
       for (int64_t o = 0; o < n; ++o) {
         const int64_t i = w.index(d, o, t);
@@ -82,29 +112,29 @@ KAIMO_NOINLINE void fold_along(const WindowShape& w, const A* row, A* sums, T* o
       continue;
     }
     // Windows whose tap t is inside: 0 <= o * stride + shift < in.
-    const int64_t begin = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    const int64_t room = w.in[d] - 1 - shift, last = room < 0 ? 0 : room / stride + 1, end = last < n ? last : n;
+    const int64_t shift = t * w.dilation[d] - w.lo[d], room = w.in[d] - 1 - shift, last = room < 0 ? 0 : room / stride + 1;
+    const int64_t end = min64(last, n);
+    int64_t o = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
     const A* from = row + shift;
-    if (stride == 1) {
-      for (int64_t o = begin; o < end; ++o) sums[o] = Op::apply(sums[o], from[o]);
-    } else if (stride == 2) {
-      for (int64_t o = begin; o < end; ++o) sums[o] = Op::apply(sums[o], from[2 * o]);
-    } else {
-      for (int64_t o = begin; o < end; ++o) sums[o] = Op::apply(sums[o], from[o * stride]);
+    if constexpr (__is_same(A, float)) {
+      constexpr int64_t v = Vec<float>::n;
+      for (; stride == 1 && o + v <= end; o += v) vstore(sums + o, Op::apply(vload(sums + o), vload(from + o)));
+      // The last pair's second half is not needed, but must lie inside the row.
+      for (; stride == 2 && o + v < end; o += v) vstore(sums + o, Op::apply(vload(sums + o), vload_even(from + 2 * o)));
     }
+    for (; o < end; ++o) sums[o] = Op::apply(sums[o], from[o * stride]);
   }
-  store_row(sums, out, n);
 }
 
-template <class Op, class T, class A>
+template <class Op, class A>
 Status reduce_window(KernelCall& call) {
   const Operand &x = call.in[0], &out = call.out[0];
   WindowShape w;
   if (!parse_window(call, x, out, &w)) return Status::unsupported;
   if (element_count(out) == 0) return Status::ok;
+  const int64_t size = element_size(x.dtype);
   if (w.rank == 0) {
-    A value = load_as<A>(*reinterpret_cast<const T*>(x.data));
-    store_row(&value, reinterpret_cast<T*>(out.data), 1);
+    __builtin_memcpy(out.data, x.data, size_t(size));
     return Status::ok;
   }
   const int last = w.rank - 1;
@@ -114,61 +144,57 @@ Status reduce_window(KernelCall& call) {
     rows *= w.out[d];
     taps *= w.window[d];
   }
-  const bool direct = w.trivial(last);
+  const bool direct = w.trivial(last), convert = !same_bits<A>(x.dtype);
+  const A identity = window_identity<Op, A>(x.dtype);
   bool failed = false;
   const double cost = (double(n * taps) * 0.2 + (direct ? 0 : double(m * w.window[last]) * 0.5)) + 10;
   parallel_ranges(call.pool, rows, cost, [&](int64_t begin, int64_t end, int worker) {
-    A* acc = static_cast<A*>(worker_scratch(call.pool, worker, sizeof(A) * static_cast<size_t>(n + m + 1)));
+    A* acc = static_cast<A*>(worker_scratch(call.pool, worker, sizeof(A) * static_cast<size_t>(2 * n + m + 1)));
     if (acc == nullptr) {
       __atomic_store_n(&failed, true, __ATOMIC_RELAXED);
       return;
     }
+    A *sums = acc + n, *buffer = convert ? sums + m : nullptr;
     for (int64_t r = begin; r < end; ++r) {
       int64_t o[kMaxRank] = {};
       for (int64_t d = last - 1, rest = r; d >= 0; rest /= w.out[d], --d) o[d] = rest % w.out[d];
-      for (int64_t i = 0; i < n; ++i) acc[i] = Op::template identity<A>();
-      every_outer_tap(w, o, 0, 0, [&](int64_t offset) { fold_row<Op>(reinterpret_cast<const T*>(x.data) + offset, x.strides[last], acc, n); });
-      T* to = reinterpret_cast<T*>(out.data) + r * m;
-      if (direct) store_row(acc, to, m);
-      else fold_along<Op>(w, acc, acc + n, to);
+      for (int64_t i = 0; i < n; ++i) acc[i] = identity;
+      every_outer_tap(w, o, 0, 0, [&](int64_t offset) { fold_row<Op>(x.dtype, x.data + offset * size, x.strides[last], acc, buffer, n); });
+      if (!direct) fold_along<Op>(w, acc, sums, identity);
+      const A* result = direct ? acc : sums;
+      if (convert) narrow_row(x.dtype, result, out.data + r * m * size, m);
+      else __builtin_memcpy(out.data + r * m * size, result, sizeof(A) * size_t(m));
     }
   });
   return failed ? Status::out_of_memory : Status::ok;
 }
 
-// The type that a fold of T calculates in: floats as everywhere, integers modulo their width (sums unsigned, so that they wrap).
+// Calculation types: floats as everywhere; sums of integers modulo 2^32 or 2^64; extremes in i32, u32 or i64.
 template <class Op>
 Status reduce_window_typed(KernelCall& call) {
   constexpr bool sum = __is_same(Op, SumOp);
   if (call.in[0].dtype != call.out[0].dtype) return Status::unsupported;
   switch (call.in[0].dtype) {
-    case DType::f32: return reduce_window<Op, float, float>(call);
-    case DType::f64: return reduce_window<Op, double, double>(call);
-    case DType::f16: return reduce_window<Op, f16, float>(call);
-    case DType::bf16: return reduce_window<Op, bf16, float>(call);
-    case DType::i8: return sum ? reduce_window<Op, uint8_t, uint32_t>(call) : reduce_window<Op, int8_t, int8_t>(call);
-    case DType::i16: return sum ? reduce_window<Op, uint16_t, uint32_t>(call) : reduce_window<Op, int16_t, int16_t>(call);
-    case DType::u8: return sum ? reduce_window<Op, uint8_t, uint32_t>(call) : reduce_window<Op, uint8_t, uint8_t>(call);
-    case DType::i32: return sum ? reduce_window<Op, uint32_t, uint32_t>(call) : reduce_window<Op, int32_t, int32_t>(call);
-    case DType::u32: return reduce_window<Op, uint32_t, uint32_t>(call);
-    case DType::i64: return sum ? reduce_window<Op, uint64_t, uint64_t>(call) : reduce_window<Op, int64_t, int64_t>(call);
-    case DType::boolean: return sum ? reduce_window<OrOp, uint8_t, uint8_t>(call) : reduce_window<Op, uint8_t, uint8_t>(call);
+    case DType::f64: return reduce_window<Op, double>(call);
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16: return reduce_window<Op, float>(call);
+    case DType::i64:
+      if constexpr (sum) return reduce_window<Op, uint64_t>(call);
+      else return reduce_window<Op, int64_t>(call);
+    case DType::i8:
+    case DType::i16:
+    case DType::i32:
+      if constexpr (!sum) return reduce_window<Op, int32_t>(call);
+      else return reduce_window<Op, uint32_t>(call);
+    default: return reduce_window<Op, uint32_t>(call);
   }
-  return Status::unsupported;
-}
-
-// min over no element of a bool window is true, stored as 1.
-inline Status reduce_window_min(KernelCall& call) {
-  const Status status = reduce_window_typed<MinOp>(call);
-  if (status != Status::ok || call.out[0].dtype != DType::boolean) return status;
-  for (int64_t i = 0; i < element_count(call.out[0]); ++i) call.out[0].data[i] = call.out[0].data[i] != 0;
-  return status;
 }
 
 static const KernelEntry kWindowKernels[] = {
     {"reduce_window_sum", reduce_window_typed<SumOp>},
     {"reduce_window_max", reduce_window_typed<MaxOp>},
-    {"reduce_window_min", reduce_window_min},
+    {"reduce_window_min", reduce_window_typed<MinOp>},
 };
 
 }  // namespace

@@ -259,9 +259,10 @@ static Case square(int64_t batch, int64_t ci, int64_t co, int64_t size, int64_t 
   return c;
 }
 
-int main() {
+int main(int argc, char** argv) {
   Pool one(1), two(3);
-  for (int i = 0; i < 700; ++i) {
+  const int cases = argc > 1 ? std::atoi(argv[1]) : 500;
+  for (int i = 0; i < cases; ++i) {
     const Case c = random_case();
     forward(c, &one, &two);
     gradients(c, &one, &two);
