@@ -98,6 +98,16 @@ inline void scan_typed(KernelCall& call, const ScanView& view) {
   T* out = reinterpret_cast<T*>(call.out[0].data);
   view.for_each_strip(call.pool, Op::kElementNs, [&](int64_t from, int64_t to, int64_t width) {
     A total[kScanWidth];
+    if (width == 1) {
+      // One line: its total stays in a register.
+      A sum = scan_load<A>(in[from]);
+      out[to] = scan_store<T>(sum);
+      for (int64_t k = 1; k < view.n; k++) {
+        sum = Op::apply(sum, scan_load<A>(in[from + k * view.step_in]));
+        out[to + k * view.step_out] = scan_store<T>(sum);
+      }
+      return;
+    }
     for (int64_t k = 0; k < view.n; k++, from += view.step_in, to += view.step_out) {
       for (int64_t i = 0; i < width; i++) {
         const A value = scan_load<A>(in[from + i * view.stride_in]);
