@@ -20,7 +20,7 @@ model.compile({
 })
 const examples = 6_400
 const x = random.uniform([examples, 28, 28, 1])
-const y = random.randint([examples], { low: 0, high: 10 })
+const y = random.randint([examples], 0, 10)
 await x.data()
 
 const PERIOD = 10
