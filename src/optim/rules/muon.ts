@@ -11,7 +11,7 @@ import {
   type Tensor,
   transpose,
 } from '../../tensor/index.js'
-import type { ParamInfo, UpdateRule } from '../rule.js'
+import type { ParamInfo, Update, UpdateRule } from '../rule.js'
 import { norm2, towards } from './common.js'
 
 // Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks": the momentum of a matrix is replaced by a nearly
@@ -149,7 +149,7 @@ export const kerasMuon: UpdateRule<KerasMuonOptions, KerasMuonScalars> = {
     oneMinusBeta2: 1 - options.adamBeta2,
     epsilon: options.epsilon,
   }),
-  update(param, grad, slots, s, options, info) {
+  update(param, grad, slots, s, options, info): Update {
     if (usesAdam(options, info)) {
       const p = options.adamWeightDecay ? sub(param, mul(param, s.adamDecay)) : param
       const momentum = towards(slots.momentum, grad, s.oneMinusBeta1)
