@@ -149,6 +149,9 @@ export class ProgramBuilder {
 
 const FIRST_BUFFER_SLOT = 2
 
+/** `kMaxRank` of native/kernels/kernel.h. */
+const MAX_RANK = 10
+
 export interface EncodedProgram {
   readonly code: Float64Array
   readonly constants: Uint8Array
@@ -204,6 +207,9 @@ function encodeInstruction(
     instruction.floats.length,
   )
   for (const view of operands) {
+    if (view.shape.length > MAX_RANK) {
+      throw new RangeError(`${instruction.op}: native kernels take at most ${MAX_RANK} dimensions, got ${view.shape.length}`)
+    }
     const [slot, bytes] = place(view.storage)
     code.push(slot, bytes + view.offset * dtypeBytes(view.dtype), dtypeCode(view.dtype), view.shape.length)
     code.push(...view.shape, ...view.strides)
