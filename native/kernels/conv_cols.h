@@ -2,7 +2,7 @@
 // y[co][p] = W[co][k] X[k][p], k = (ci, taps). Panels of X are gathered block by block into the worker's cache (im2col never exists
 // as a whole) and W is read in place.
 #pragma once
-#include "conv_shape.h"
+#include "conv_input.h"
 
 namespace kaimo {
 namespace {
