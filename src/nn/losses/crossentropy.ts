@@ -3,7 +3,6 @@ import {
   add,
   constant,
   div,
-  flatten,
   log,
   logSoftmax,
   maximum,
@@ -134,22 +133,36 @@ export const categoricalFocalCrossentropy =
     return sum(mul(neg(mul(target, log(q))), weight), -1)
   }
 
-/** 1 - Dice coefficient over everything: one number for the batch. */
-export const dice = (y: Tensor, p: Tensor): Tensor => {
-  const [a, b] = [flatten(y), flatten(p)]
-  const overlap = sum(mul(a, b))
-  return sub(c(1, p), div(mul(overlap, c(2, p)), add(add(sum(a), sum(b)), c(EPSILON, p))))
+/** (1 - p^q) / q for the probability p of the integer target (Zhang & Sabuncu 2018): near q = 0 cross-entropy, at q = 1 absolute error. */
+export const categoricalGeneralizedCrossEntropy =
+  ({ q = 0.5 } = {}) =>
+  (y: Tensor, p: Tensor): Tensor => {
+    const chosen = sum(mul(oneHot(sparseLabels(y, p), p.shape.at(-1) as number).to(p.dtype), p), -1)
+    return div(sub(c(1, p), pow(chosen, q)), c(q, p))
+  }
+
+/** Dimensions that one number is taken over; null for all. */
+export interface OverlapOptions {
+  axis?: readonly number[] | null
 }
 
-/** 1 - Tversky index (Salehi et al. 2017) over everything: one number for the batch. */
-export const tversky =
-  ({ alpha = 0.5, beta = 0.5 } = {}) =>
+const total = (x: Tensor, axis: readonly number[] | null | undefined): Tensor => (axis ? sum(x, axis) : sum(x))
+
+/** 1 - Dice coefficient: one number for the batch, or for each position outside of `axis`. */
+export const dice =
+  ({ axis = null }: OverlapOptions = {}) =>
   (y: Tensor, p: Tensor): Tensor => {
-    const [a, b] = [flatten(y), flatten(p)]
+    const both = add(add(total(y, axis), total(p, axis)), c(EPSILON, p))
+    return sub(c(1, p), div(mul(total(mul(y, p), axis), c(2, p)), both))
+  }
+
+/** 1 - Tversky index (Salehi et al. 2017); alpha weighs false positives, beta false negatives. Numbers as in {@link dice}. */
+export const tversky =
+  ({ alpha = 0.5, beta = 0.5, axis = null }: OverlapOptions & { alpha?: number; beta?: number } = {}) =>
+  (y: Tensor, p: Tensor): Tensor => {
     const one = c(1, p)
-    const hit = sum(mul(a, b))
-    const falsePositive = sum(mul(b, sub(one, a)))
-    const falseNegative = sum(mul(sub(one, b), a))
-    const total = add(add(hit, mul(falsePositive, c(alpha, p))), mul(falseNegative, c(beta, p)))
-    return sub(one, div(hit, add(total, c(EPSILON, p))))
+    const hit = total(mul(y, p), axis)
+    const falsePositive = mul(total(mul(p, sub(one, y)), axis), c(alpha, p))
+    const falseNegative = mul(total(mul(sub(one, p), y), axis), c(beta, p))
+    return sub(one, div(hit, add(add(add(hit, falsePositive), falseNegative), c(EPSILON, p))))
   }

@@ -42,8 +42,10 @@ const BY_NAME: Record<string, (config: Config) => LossFunction> = {
     }),
   binaryfocalcrossentropy: (config) => crossentropy.binaryFocalCrossentropy(focalOptions(config)),
   categoricalfocalcrossentropy: (config) => crossentropy.categoricalFocalCrossentropy(focalOptions(config)),
-  dice: () => crossentropy.dice,
-  tversky: (config) => crossentropy.tversky(config as { alpha?: number; beta?: number }),
+  categoricalgeneralizedcrossentropy: (config) =>
+    crossentropy.categoricalGeneralizedCrossEntropy({ q: (config.q ?? 0.5) as number }),
+  dice: (config) => crossentropy.dice(config),
+  tversky: (config) => crossentropy.tversky(config),
 }
 
 const ALIASES: Record<string, string> = {
@@ -60,6 +62,8 @@ const ALIASES: Record<string, string> = {
 /** What `compile` takes as a loss: a function, a name (Keras' spelling or camelCase), or a name with options. */
 export type LossLike = LossFunction | string | { class_name: string; config: Config }
 
+const MEANS = ['sum_over_batch_size', 'mean', 'auto']
+
 const canonical = (name: string): string => {
   const key = name.replaceAll('_', '').toLowerCase()
   return ALIASES[key] ?? key
@@ -71,7 +75,21 @@ export function getLoss(like: LossLike, config: Config = {}): LossFunction {
   const name = typeof like === 'string' ? like : like.class_name
   const make = BY_NAME[canonical(name)]
   if (!make) throw new RangeError(`unknown loss '${name}'; known: ${Object.keys(BY_NAME).join(', ')}`)
-  return make(typeof like === 'string' ? config : like.config)
+  const options = typeof like === 'string' ? config : like.config
+  return reduced(name, make(options), options.reduction)
+}
+
+/** Keras' default reduction is what {@link reduceLoss} does; others are put into the losses. */
+function reduced(name: string, loss: LossFunction, reduction: unknown): LossFunction {
+  if (reduction === undefined || reduction === null || MEANS.includes(reduction as string)) return loss
+  if (reduction !== 'sum')
+    throw new RangeError(
+      `${name}: reduction must be 'sum_over_batch_size', 'mean' or 'sum', got '${String(reduction)}'`,
+    )
+  return (y, p) => {
+    const losses = loss(y, p)
+    return mul(losses, constant(losses.size, losses.dtype))
+  }
 }
 
 /** `x` in the rank of `like`, with extents of 1 for what it lacks. */

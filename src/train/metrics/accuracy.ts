@@ -30,5 +30,4 @@ export const topKCategoricalAccuracy =
     sparseTopKCategoricalAccuracy(k)(argmax(yTrue, -1), yPred)
 
 /** 1 where predictions equal targets. */
-export const exactAccuracy = (yTrue: Tensor, yPred: Tensor): Tensor =>
-  mean(eq(yTrue.to(yPred.dtype), yPred).to('f32'), -1)
+export const exactAccuracy = (yTrue: Tensor, yPred: Tensor): Tensor => eq(yTrue.to(yPred.dtype), yPred).to('f32')

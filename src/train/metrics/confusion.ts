@@ -7,16 +7,17 @@ import {
   logicalAnd,
   logicalNot,
   maximum,
-  mean,
+  minimum,
   mul,
-  oneHot,
+  ne,
   ones,
   type Parameter,
-  square,
+  sigmoid,
   sub,
   sum,
   type Tensor,
   tensor,
+  topK,
   where,
 } from '../../tensor/index.js'
 import { Metric, ratio, weightsFor } from './metric.js'
@@ -32,14 +33,24 @@ interface Counts {
   readonly falseNegatives: Tensor
 }
 
+/** Which part of predictions counts. */
+export interface ThresholdOptions {
+  /** Looks at this class alone (last dimension). */
+  classId?: number | null
+  /** Only the k largest predictions of each example can count as positive. */
+  topK?: number | null
+}
+
 /** Counts at several thresholds: [thresholds] each. */
 abstract class ThresholdMetric extends Metric {
   private readonly counters: Record<keyof Counts, Parameter>
-  protected readonly thresholds: readonly number[]
 
-  constructor(name: string, thresholds: readonly number[]) {
+  constructor(
+    name: string,
+    protected readonly thresholds: readonly number[],
+    private readonly selection: ThresholdOptions = {},
+  ) {
     super(name)
-    this.thresholds = thresholds
     const shape = [thresholds.length]
     this.counters = {
       truePositives: this.state(shape),
@@ -49,10 +60,29 @@ abstract class ThresholdMetric extends Metric {
     }
   }
 
+  /** Predictions that cannot count as positive become -infinity. */
+  private largest(predictions: Tensor): Tensor {
+    const k = this.selection.topK ?? null
+    if (k === null) return predictions
+    const limit = topK(predictions, k).values.narrow(-1, k - 1, 1)
+    return where(ge(predictions, limit), predictions, constant(Number.NEGATIVE_INFINITY, 'f32'))
+  }
+
+  private ofClass(x: Tensor): Tensor {
+    const id = this.selection.classId ?? null
+    return id === null ? x : x.narrow(-1, id, 1)
+  }
+
+  /** Scores in [0, 1], from what the model gives. */
+  protected scores(yPred: Tensor): Tensor {
+    return yPred.to('f32')
+  }
+
   override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
-    const predictions = yPred.to('f32').reshape([1, -1])
-    const positive = gt(yTrue.to('f32').reshape([1, -1]), constant(0.5, 'f32'))
-    const weights = weightsFor(yPred.to('f32'), weight)?.reshape([1, -1]) ?? ones([1, predictions.shape[1]])
+    const given = this.ofClass(this.largest(this.scores(yPred)))
+    const predictions = given.reshape([1, -1])
+    const positive = ne(this.ofClass(yTrue).to('i32'), constant(0, 'i32')).reshape([1, -1])
+    const weights = weightsFor(given, weight)?.reshape([1, -1]) ?? ones([1, predictions.shape[1]])
     const limits = tensor([...this.thresholds]).reshape([-1, 1])
     const called = gt(predictions, limits)
     const count = (cell: Parameter, hits: Tensor): void => {
@@ -75,18 +105,24 @@ abstract class ThresholdMetric extends Metric {
   }
 }
 
-/** A statistic of the counts at one threshold. */
+/** A statistic of the counts: a scalar for one threshold, [thresholds] for a list. */
 export class CountMetric extends ThresholdMetric {
+  private readonly single: boolean
+
   constructor(
     name: string,
-    threshold: number,
+    threshold: number | readonly number[],
     private readonly statistic: (counts: Counts) => Tensor,
+    selection: ThresholdOptions = {},
   ) {
-    super(name, [threshold])
+    const list = typeof threshold === 'number' ? [threshold] : threshold
+    super(name, list, selection)
+    this.single = list.length === 1
   }
 
   override result(): Tensor {
-    return this.statistic(this.counts).reshape([])
+    const value = this.statistic(this.counts)
+    return this.single ? value.reshape([]) : value
   }
 }
 
@@ -104,27 +140,61 @@ export const evenThresholds = (count: number): number[] => [
   1 + EPSILON,
 ]
 
-/** Area under the ROC or precision-recall curve by Riemann sums over thresholds (Keras AUC, interpolation). */
+export interface AUCOptions {
+  /** Default ROC. */
+  curve?: 'ROC' | 'PR'
+  /** Default 200, evenly spaced. */
+  numThresholds?: number
+  /** Further thresholds between 0 and 1, in place of the even ones. */
+  thresholds?: readonly number[] | null
+  /** Heights of the rectangles: interpolated (default), the lower or the higher end. */
+  summationMethod?: 'interpolation' | 'minoring' | 'majoring'
+  /** Predictions are logits. */
+  fromLogits?: boolean
+}
+
+const HEIGHTS: Record<string, (a: Tensor, b: Tensor) => Tensor> = {
+  interpolation: (a, b) => div(add(a, b), constant(2, 'f32')),
+  minoring: minimum,
+  majoring: maximum,
+}
+
+/** Area under the ROC or precision-recall curve by Riemann sums over thresholds (Keras AUC). */
 export class AUC extends ThresholdMetric {
   constructor(
     name = 'auc',
-    private readonly options: { curve?: 'ROC' | 'PR'; numThresholds?: number } = {},
+    private readonly options: AUCOptions = {},
   ) {
-    super(name, evenThresholds(options.numThresholds ?? 200))
+    const given = options.thresholds
+    super(
+      name,
+      given
+        ? [-EPSILON, ...[...given].sort((a, b) => a - b), 1 + EPSILON]
+        : evenThresholds(options.numThresholds ?? 200),
+    )
+    if (!HEIGHTS[this.method]) throw new RangeError(`${name}: unknown summationMethod '${this.method}'`)
+  }
+
+  private get method(): string {
+    return this.options.summationMethod ?? 'interpolation'
+  }
+
+  protected override scores(yPred: Tensor): Tensor {
+    return this.options.fromLogits ? sigmoid(yPred.to('f32')) : super.scores(yPred)
   }
 
   override result(): Tensor {
-    return (this.options.curve ?? 'ROC') === 'PR' ? this.precisionRecall() : this.roc()
+    const { truePositives: tp, falsePositives: fp, trueNegatives: tn, falseNegatives: fn } = this.counts
+    const found = ratio(tp, add(tp, fn))
+    if ((this.options.curve ?? 'ROC') === 'ROC') return this.area(ratio(fp, add(fp, tn)), found)
+    return this.method === 'interpolation' ? this.precisionRecall() : this.area(found, ratio(tp, add(tp, fp)))
   }
 
-  private roc(): Tensor {
-    const { truePositives: tp, falsePositives: fp, trueNegatives: tn, falseNegatives: fn } = this.counts
-    const y = ratio(tp, add(tp, fn))
-    const x = ratio(fp, add(fp, tn))
+  private area(x: Tensor, y: Tensor): Tensor {
     const n = this.thresholds.length
     const left = (t: Tensor): Tensor => t.narrow(0, 0, n - 1)
     const right = (t: Tensor): Tensor => t.narrow(0, 1, n - 1)
-    return sum(mul(sub(left(x), right(x)), div(add(left(y), right(y)), constant(2, 'f32'))))
+    return sum(mul(sub(left(x), right(x)), HEIGHTS[this.method](left(y), right(y))))
   }
 
   /** Davis and Goadrich 2006: interpolates true positives, not precision. */
@@ -146,139 +216,41 @@ export class AUC extends ThresholdMetric {
   }
 }
 
-/** Best sensitivity among thresholds whose specificity reaches a value (Keras SensitivityAtSpecificity). */
-export class SensitivityAtSpecificity extends ThresholdMetric {
-  constructor(
-    private readonly specificity: number,
-    options: { name?: string; numThresholds?: number } = {},
-  ) {
-    super(options.name ?? 'sensitivity_at_specificity', evenThresholds(options.numThresholds ?? 200))
-  }
+type Statistic = (counts: Counts) => Tensor
 
-  override result(): Tensor {
-    const { truePositives: tp, falsePositives: fp, trueNegatives: tn, falseNegatives: fn } = this.counts
-    const sensitivities = ratio(tp, add(tp, fn))
-    const specificities = ratio(tn, add(tn, fp))
-    return where(ge(specificities, constant(this.specificity, 'f32')), sensitivities, constant(0, 'f32')).amax()
-  }
+const specificity: Statistic = (c) => ratio(c.trueNegatives, add(c.trueNegatives, c.falsePositives))
+
+/** What a constrained metric holds fixed, and what it then maximises. */
+export const CONSTRAINED: Record<
+  string,
+  { readonly fixed: Statistic; readonly best: Statistic; readonly option: string }
+> = {
+  sensitivityatspecificity: { fixed: specificity, best: recall, option: 'specificity' },
+  specificityatsensitivity: { fixed: recall, best: specificity, option: 'sensitivity' },
+  precisionatrecall: { fixed: recall, best: precision, option: 'recall' },
+  recallatprecision: { fixed: precision, best: recall, option: 'precision' },
 }
 
-export type Average = 'micro' | 'macro' | 'weighted'
-
-/** F-beta over classes (Keras FBetaScore; F1Score is beta 1). Without a threshold the largest prediction counts. */
-export class FBetaScore extends Metric {
-  private readonly tp: Parameter
-  private readonly fp: Parameter
-  private readonly fn: Parameter
-  private readonly support: Parameter
-
+/** The best of one statistic among the thresholds at which another reaches a value (Keras SensitivityAtSpecificity and its like). */
+export class ConstrainedMetric extends ThresholdMetric {
   constructor(
-    classes: number,
-    private readonly options: { name?: string; average?: Average; beta?: number; threshold?: number | null } = {},
+    name: string,
+    private readonly rule: { readonly fixed: Statistic; readonly best: Statistic },
+    private readonly value: number,
+    options: ThresholdOptions & { numThresholds?: number } = {},
   ) {
-    super(options.name ?? 'fbeta_score')
-    const shape = options.average === 'micro' ? [] : [classes]
-    this.tp = this.state(shape)
-    this.fp = this.state(shape)
-    this.fn = this.state(shape)
-    this.support = this.state(shape)
-  }
-
-  override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
-    const { threshold = null, average } = this.options
-    const truth = yTrue.to('f32')
-    const called =
-      threshold === null
-        ? ge(yPred, yPred.amax(-1, { keepdim: true })).to('f32')
-        : gt(yPred, constant(threshold, yPred.dtype)).to('f32')
-    const weights = weightsFor(truth, weight)
-    const count = (cell: Parameter, hits: Tensor): void => {
-      const weighted = weights ? mul(hits, weights) : hits
-      cell.value = add(cell.value, average === 'micro' ? sum(weighted) : sum(weighted, 0))
-    }
-    const one = constant(1, 'f32')
-    count(this.tp, mul(called, truth))
-    count(this.fp, mul(called, sub(one, truth)))
-    count(this.fn, mul(sub(one, called), truth))
-    count(this.support, truth)
+    const count = options.numThresholds ?? 200
+    super(name, count === 1 ? [0.5] : Array.from({ length: count }, (_, i) => i / (count - 1)), options)
+    if (!(value >= 0 && value <= 1))
+      throw new RangeError(`${name}: the value to reach must lie in [0, 1], got ${value}`)
   }
 
   override result(): Tensor {
-    const { average = 'macro', beta = 1 } = this.options
-    const epsilon = constant(EPSILON, 'f32')
-    const p = div(this.tp.value, add(add(this.tp.value, this.fp.value), epsilon))
-    const r = div(this.tp.value, add(add(this.tp.value, this.fn.value), epsilon))
-    const scale = constant(beta * beta, 'f32')
-    const score = div(mul(mul(add(scale, constant(1, 'f32')), p), r), add(add(mul(scale, p), r), epsilon))
-    if (average === 'weighted')
-      return sum(mul(score, ratio(this.support.value, sum(this.support.value).expand(this.support.shape))))
-    return average === 'macro' ? mean(score) : score
-  }
-}
-
-/** Coefficient of determination, averaged over outputs (Keras R2Score). */
-export class R2Score extends Metric {
-  private readonly squares: Parameter
-  private readonly totals: Parameter
-  private readonly residuals: Parameter
-  private readonly count: Parameter
-
-  constructor(
-    outputs: number,
-    private readonly options: {
-      name?: string
-      classAggregation?: 'uniform_average' | 'variance_weighted_average' | null
-    } = {},
-  ) {
-    super(options.name ?? 'r2_score')
-    this.squares = this.state([outputs])
-    this.totals = this.state([outputs])
-    this.residuals = this.state([outputs])
-    this.count = this.state()
-  }
-
-  override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
-    const y = yTrue.to('f32')
-    const w = weightsFor(y, weight) ?? ones(y.shape)
-    this.totals.value = add(this.totals.value, sum(mul(y, w), 0))
-    this.squares.value = add(this.squares.value, sum(mul(square(y), w), 0))
-    this.residuals.value = add(this.residuals.value, sum(mul(square(sub(y, yPred)), w), 0))
-    this.count.value = add(this.count.value, sum(w.narrow(1, 0, 1)))
-  }
-
-  override result(): Tensor {
-    const average = div(this.totals.value, this.count.value)
-    const total = sub(this.squares.value, mul(this.totals.value, average))
-    const scores = sub(constant(1, 'f32'), div(this.residuals.value, total))
-    if (this.options.classAggregation === 'variance_weighted_average') return div(sum(mul(scores, total)), sum(total))
-    return mean(scores)
-  }
-}
-
-/** Mean intersection over union of integer labels from a confusion matrix (Keras MeanIoU). */
-export class MeanIoU extends Metric {
-  private readonly matrix: Parameter
-
-  constructor(
-    private readonly classes: number,
-    options: { name?: string } = {},
-  ) {
-    super(options.name ?? 'mean_io_u')
-    this.matrix = this.state([classes, classes])
-  }
-
-  override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
-    const rows = oneHot(yTrue.to('i32').reshape([-1]), this.classes).to('f32')
-    const columns = oneHot(yPred.to('i32').reshape([-1]), this.classes).to('f32')
-    const weighted = weight ? mul(rows, weight.to('f32').reshape([-1, 1])) : rows
-    this.matrix.value = add(this.matrix.value, weighted.t().matmul(columns))
-  }
-
-  override result(): Tensor {
-    const matrix = this.matrix.value
-    const hits = matrix.diagonal()
-    const union = sub(add(sum(matrix, 0), sum(matrix, 1)), hits)
-    const present = gt(union, constant(0, 'f32')).to('f32')
-    return ratio(sum(mul(ratio(hits, union), present)), sum(present))
+    const { counts } = this
+    return where(
+      ge(this.rule.fixed(counts), constant(this.value, 'f32')),
+      this.rule.best(counts),
+      constant(0, 'f32'),
+    ).amax()
   }
 }

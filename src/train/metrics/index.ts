@@ -1,11 +1,17 @@
-import { getLoss, type LossFunction, pointwise } from '../../nn/index.js'
+import { getLoss, type LossFunction, pointwise, toSnake } from '../../nn/index.js'
 import type { Shape } from '../../tensor/index.js'
 import * as accuracy from './accuracy.js'
 import * as confusion from './confusion.js'
+import { concordanceCorrelation, pearsonCorrelation } from './correlation.js'
+import { BinaryIoU, IoU } from './iou.js'
 import { MeanMetric, Metric } from './metric.js'
+import { type Average, FBetaScore, R2Score } from './scores.js'
 
 export * from './confusion.js'
+export * from './correlation.js'
+export * from './iou.js'
 export * from './metric.js'
+export * from './scores.js'
 
 type Config = Record<string, unknown>
 
@@ -30,10 +36,44 @@ const lossMean =
   (name, config) =>
     new MeanMetric(name, getLoss(loss, config))
 
+/** An option in Keras' spelling or in camelCase. */
+const option = <T>(config: Config, camel: string): T | undefined =>
+  (config[camel] ?? config[toSnake(camel)] ?? undefined) as T | undefined
+
+const selection = (config: Config): confusion.ThresholdOptions => ({
+  classId: option(config, 'classId'),
+  topK: option(config, 'topK'),
+})
+
 const counted =
   (statistic: (typeof confusion)['precision']): Maker =>
-  (name, config) =>
-    new confusion.CountMetric(name, (config.thresholds as number | null) ?? 0.5, statistic)
+  (name, config) => {
+    const chosen = selection(config)
+    // Without a threshold all of the k largest count.
+    const standard = (chosen.topK ?? null) === null ? 0.5 : Number.NEGATIVE_INFINITY
+    return new confusion.CountMetric(name, option<number>(config, 'thresholds') ?? standard, statistic, chosen)
+  }
+
+const constrained = (key: string): Maker => {
+  const rule = confusion.CONSTRAINED[key]
+  return (name, config) =>
+    new confusion.ConstrainedMetric(name, rule, option<number>(config, rule.option) ?? Number.NaN, {
+      classId: option(config, 'classId'),
+      numThresholds: option(config, 'numThresholds'),
+    })
+}
+
+const iou =
+  (defaults: { sparseYTrue: boolean; sparseYPred: boolean }): Maker =>
+  (name, config, shapes) =>
+    new IoU(option<number>(config, 'numClasses') ?? shapes.yPred.at(-1) ?? 1, {
+      name,
+      targetClassIds: option(config, 'targetClassIds'),
+      ignoreClass: option(config, 'ignoreClass'),
+      sparseYTrue: option(config, 'sparseYTrue') ?? defaults.sparseYTrue,
+      sparseYPred: option(config, 'sparseYPred') ?? defaults.sparseYPred,
+      axis: option(config, 'axis'),
+    })
 
 /** Which accuracy a plain "accuracy" means, by the shapes of targets and predictions (Keras' rule). */
 function accuracyFor({ yTrue, yPred }: OutputShapes): LossFunction {
@@ -44,10 +84,11 @@ function accuracyFor({ yTrue, yPred }: OutputShapes): LossFunction {
 }
 
 const fbeta = (name: string, config: Config, shapes: OutputShapes, beta: number): Metric =>
-  new confusion.FBetaScore(shapes.yPred.at(-1) ?? 1, {
+  new FBetaScore(shapes.yPred.at(-1) ?? 1, {
     name,
     beta,
-    average: (config.average as confusion.Average | undefined) ?? 'macro',
+    // Keras' default keeps the classes apart; logs hold one number, so that must be asked for.
+    average: config.average === undefined ? 'macro' : (config.average as Average | null),
     threshold: (config.threshold as number | null | undefined) ?? null,
   })
 
@@ -55,6 +96,7 @@ const MAKERS: Record<string, Maker> = {
   accuracy: (name, _config, shapes) => new MeanMetric(name, accuracyFor(shapes)),
   acc: (name, _config, shapes) => new MeanMetric(name, accuracyFor(shapes)),
   exactaccuracy: averaged(accuracy.exactAccuracy),
+  logcosherror: lossMean('log_cosh'),
   binaryaccuracy: (name, config) => new MeanMetric(name, accuracy.binaryAccuracy((config.threshold as number) ?? 0.5)),
   categoricalaccuracy: averaged(accuracy.categoricalAccuracy),
   sparsecategoricalaccuracy: averaged(accuracy.sparseCategoricalAccuracy),
@@ -70,24 +112,32 @@ const MAKERS: Record<string, Maker> = {
   falsepositives: counted(confusion.falsePositives),
   truenegatives: counted(confusion.trueNegatives),
   falsenegatives: counted(confusion.falseNegatives),
-  auc: (name, config) =>
-    new confusion.AUC(name, {
-      curve: config.curve as 'ROC' | 'PR' | undefined,
-      numThresholds: (config.num_thresholds ?? config.numThresholds) as number | undefined,
-    }),
-  sensitivityatspecificity: (name, config) =>
-    new confusion.SensitivityAtSpecificity(config.specificity as number, {
-      name,
-      numThresholds: (config.num_thresholds ?? config.numThresholds) as number | undefined,
-    }),
+  auc: (name, config) => {
+    if (option(config, 'multiLabel')) throw new RangeError('AUC of several labels apart (multi_label) is not supported')
+    return new confusion.AUC(name, {
+      curve: option(config, 'curve'),
+      numThresholds: option(config, 'numThresholds'),
+      thresholds: option(config, 'thresholds'),
+      summationMethod: option(config, 'summationMethod'),
+      fromLogits: option(config, 'fromLogits'),
+    })
+  },
+  ...Object.fromEntries(Object.keys(confusion.CONSTRAINED).map((key) => [key, constrained(key)])),
+  pearsoncorrelation: averaged(pearsonCorrelation),
+  concordancecorrelation: averaged(concordanceCorrelation),
   f1score: (name, config, shapes) => fbeta(name, config, shapes, 1),
   fbetascore: (name, config, shapes) => fbeta(name, config, shapes, (config.beta as number) ?? 1),
   r2score: (name, config, shapes) =>
-    new confusion.R2Score(shapes.yPred.at(-1) ?? 1, {
+    new R2Score(shapes.yPred.at(-1) ?? 1, {
       name,
-      classAggregation: config.class_aggregation as 'uniform_average' | undefined,
+      classAggregation: config.class_aggregation === null ? null : option(config, 'classAggregation'),
     }),
-  meaniou: (name, config) => new confusion.MeanIoU((config.num_classes ?? config.numClasses) as number, { name }),
+  iou: iou({ sparseYTrue: true, sparseYPred: true }),
+  meaniou: iou({ sparseYTrue: true, sparseYPred: true }),
+  onehotiou: iou({ sparseYTrue: false, sparseYPred: false }),
+  onehotmeaniou: iou({ sparseYTrue: false, sparseYPred: false }),
+  binaryiou: (name, config) =>
+    new BinaryIoU({ name, targetClassIds: option(config, 'targetClassIds'), threshold: option(config, 'threshold') }),
 }
 
 const canonical = (name: string): string => name.replaceAll('_', '').toLowerCase()
@@ -102,7 +152,8 @@ export function makeMetric(like: MetricLike, shapes: OutputShapes): Metric {
   const config = typeof like === 'string' ? {} : like.config
   const name = typeof like === 'string' ? like : ((config.name as string | undefined) ?? like.class_name)
   const key = canonical(typeof like === 'string' ? like : like.class_name)
-  const maker = MAKERS[key]
+  // By its class, Accuracy compares numbers; by name it is the accuracy that fits the output.
+  const maker = typeof like !== 'string' && key === 'accuracy' ? MAKERS.exactaccuracy : MAKERS[key]
   if (maker) return maker(name, config, shapes)
   try {
     return lossMean(key)(name, config, shapes)
