@@ -227,6 +227,8 @@ export class MetricSet {
   }
 
   reset(): void {
+    // Metrics that are made later begin anew, too.
+    this.saved = {}
     for (const metric of this.all) metric.reset()
   }
 }

@@ -48,6 +48,7 @@ describe('kaimo train, on texts', () => {
       assert.ok(Math.abs(labels.reduce((sum: number, { score }: { score: number }) => sum + score, 0) - 1) < 1e-9)
 
     const single = await run(['predict', 'plain', '--json'], { stdin: `${texts[3]}\n` })
+    assert.equal(single.code, 0, single.stderr)
     assert.deepEqual(JSON.parse(single.stdout).results, [results[3]], 'alone a text gets what it gets in a batch')
 
     const table = await run(['predict', 'plain', texts[0], '--top-k', '2'])
