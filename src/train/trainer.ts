@@ -107,9 +107,13 @@ export class Trainer {
   async results(): Promise<Logs> {
     const tensors = this.metrics.all.length > 0 ? this.resultStep() : {}
     const entries = await Promise.all(
-      Object.entries(tensors).map(async ([name, value]) => [name, await value.item()] as const),
+      Object.entries(tensors).map(async ([name, value]) => {
+        if (value.size === 1) return [[name, await value.item()] as const]
+        // Metrics with several results (classes or thresholds apart) are numbered.
+        return Array.from(await value.data(), (number, i) => [`${name}_${i}`, Number(number)] as const)
+      }),
     )
-    return Object.fromEntries(entries)
+    return Object.fromEntries(entries.flat())
   }
 }
 
