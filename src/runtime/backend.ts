@@ -19,6 +19,11 @@ export interface CompileOptions {
    * The caller gives up its buffer at the call, whether or not the memory could be reused.
    */
   readonly donated?: readonly number[]
+  /**
+   * Parameters from this one on are state or captured values, not arguments: they come again unchanged unless they are donated, so a
+   * backend may keep them in a form that suits its kernels. Default: none.
+   */
+  readonly stableFrom?: number
 }
 
 export interface RunOptions {

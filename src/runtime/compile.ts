@@ -14,27 +14,33 @@ export function compileCached(
   build: () => Graph,
   name: string,
   donated?: readonly number[],
+  stableFrom?: number,
 ): Executable {
   let cache = caches.get(backend)
   if (!cache) {
     cache = new Map()
     caches.set(backend, cache)
   }
-  const full = donated ? `${key}#${donated.join()}` : key
+  const full = donated ? `${key}#${donated.join()}#${stableFrom}` : key
   const hit = cache.get(full)
   if (hit) {
     cache.delete(full)
     cache.set(full, hit)
     return hit
   }
-  const executable = backend.compile(build(), { name, donated })
+  const executable = backend.compile(build(), { name, donated, stableFrom })
   cache.set(full, executable)
   if (cache.size > CACHE_LIMIT) cache.delete(cache.keys().next().value as string)
   return executable
 }
 
-export const compileGraph = (backend: Backend, graph: Graph, name: string, donated?: readonly number[]): Executable =>
-  compileCached(backend, graphKey(graph), () => graph, name, donated)
+export const compileGraph = (
+  backend: Backend,
+  graph: Graph,
+  name: string,
+  donated?: readonly number[],
+  stableFrom?: number,
+): Executable => compileCached(backend, graphKey(graph), () => graph, name, donated, stableFrom)
 
 /** A closed copy of what `results` compute from `leaves`. */
 export function extractGraph(leaves: readonly Value[], results: readonly Value[]): Graph {

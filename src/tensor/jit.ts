@@ -34,6 +34,8 @@ interface Program {
   readonly captured: readonly Value[]
   readonly writes: readonly Cell[]
   readonly donated: readonly number[]
+  /** Number of arguments: state and captured values follow them. */
+  readonly args: number
   readonly output: FlatTree<Tensor>
   /** Host code to run before each execution. */
   readonly hooks: ReadonlySet<() => void>
@@ -65,6 +67,7 @@ function trace(fn: (...args: never[]) => unknown, name: string, args: FlatTree<T
     captured: closed.captured,
     writes,
     donated,
+    args: params.length,
     output,
     hooks: context.hooks,
     fresh: true,
@@ -92,7 +95,7 @@ function executableFor(program: Program, donated: readonly number[], name: strin
   }
   let executable = byKey.get(key)
   if (!executable) {
-    executable = compileGraph(backend, program.graph, name, donated)
+    executable = compileGraph(backend, program.graph, name, donated, program.args)
     byKey.set(key, executable)
   }
   return executable

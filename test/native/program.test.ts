@@ -228,3 +228,37 @@ test('products and convolutions take a bias in', native, () => {
   assert.deepEqual(cpuBackend().compile(new Graph([image, kernel, features], [z])).report.kernels, { convolution: 1 })
   checkOn([image, kernel, features], [z], { edges: false, floor: 16 })
 })
+
+test('operands that stay the same are packed after a few runs, without a change of bits', native, async () => {
+  const x = parameter([5, 70], 'f32')
+  const w = parameter([90, 70], 'f32')
+  const v = parameter([90, 130], 'f32')
+  const b = parameter([90], 'f32')
+  const contract = { lhs_batch: [], rhs_batch: [], lhs_contract: [1], rhs_contract: [1] }
+  const hidden = add(apply('dot_general', [x, w], contract), broadcastInDim(b, [5, 90], [1]))
+  const y = apply('dot_general', [hidden, v], { ...contract, rhs_contract: [0] })
+  const executable = cpuBackend().compile(new Graph([x, w, v, b], [y, hidden]), { stableFrom: 1 })
+  const fill = (shape: number[], step: number) =>
+    wrapArray(
+      Float32Array.from({ length: shape.reduce((a, n) => a * n, 1) }, (_, i) => Math.sin(i * step)),
+      'f32',
+      shape,
+    )
+  const inputs = [fill([5, 70], 1), fill([90, 70], 0.7), fill([90, 130], 0.3), fill([90], 2)]
+  const first = executable.runSync(inputs).map(({ array }) => array.slice())
+  for (let round = 0; round < 5; round++) {
+    assert.deepEqual(
+      executable.runSync(inputs).map(({ array }) => array.slice()),
+      first,
+    )
+    const run = executable.run(inputs)
+    await run.done
+    assert.deepEqual(
+      run.outputs.map(({ array }) => array.slice()),
+      first,
+    )
+  }
+  // Another buffer of other contents is not mistaken for the packed one.
+  const other = executable.runSync([inputs[0], fill([90, 70], 0.2), inputs[2], inputs[3]])
+  assert.notDeepEqual(other[0].array.slice(), first[0])
+})

@@ -1,6 +1,7 @@
 import { dtypeBytes, type Graph, sizeOf } from '../../ir/index.js'
 import { joinCarries, joinDonations, joinInPlace } from './alias.js'
 import { Lowering, type NativeTables } from './lower.js'
+import { type PackedProgram, packProgram } from './packs.js'
 import { type EncodedProgram, encodeProgram, type Instruction } from './program.js'
 import { denseView, isDense, type View } from './view.js'
 
@@ -9,6 +10,10 @@ export interface CompiledProgram extends EncodedProgram {
   /** For each result: the parameter whose memory it takes over, or -1. */
   readonly takesOver: readonly number[]
   readonly kernels: Readonly<Record<string, number>>
+  /** Parameters that products could read packed. */
+  readonly packable: readonly number[]
+  /** The program that reads them so, if there are any. */
+  readonly packed: PackedProgram | null
 }
 
 /** Memory of each result: the caller's buffers. */
@@ -26,7 +31,12 @@ function countKernels(instructions: readonly Instruction[]): Record<string, numb
 }
 
 /** Compiles a graph of native ops and composites into a program for the addon. */
-export function compileProgram(graph: Graph, native: NativeTables, donated: readonly number[] = []): CompiledProgram {
+export function compileProgram(
+  graph: Graph,
+  native: NativeTables,
+  donated: readonly number[] = [],
+  stableFrom = Number.POSITIVE_INFINITY,
+): CompiledProgram {
   const lowering = new Lowering(native)
   const { builder } = lowering
   const inputBytes = graph.params.map(({ dtype, shape }) => sizeOf(shape) * dtypeBytes(dtype))
@@ -54,5 +64,10 @@ export function compileProgram(graph: Graph, native: NativeTables, donated: read
   })
   const outputBytes = final.map((view, i) => (takesOver[i] >= 0 ? 0 : view.storage.bytes))
   const encoded = encodeProgram(builder, inputBytes, outputBytes, native.kernels)
-  return { ...encoded, instructions: builder.instructions, takesOver, kernels: countKernels(builder.instructions) }
+  const lasting = (param: number): boolean =>
+    param >= stableFrom && (donated[param] ?? -1) < 0 && !takesOver.includes(param)
+  const packed = packProgram(builder, inputBytes, outputBytes, native.kernels, lasting)
+  const packable = [...new Set(packed?.packs.map(({ param }) => param))]
+  const kernels = countKernels(builder.instructions)
+  return { ...encoded, instructions: builder.instructions, takesOver, kernels, packable, packed }
 }

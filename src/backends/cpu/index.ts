@@ -19,6 +19,7 @@ import { type CompiledProgram, compileProgram } from './compile.js'
 import { runsNatively } from './composites.js'
 import { describeFailure } from './errors.js'
 import type { NativeTables } from './lower.js'
+import { PackCache } from './packs.js'
 
 export { NativeUnavailableError } from './addon.js'
 
@@ -44,6 +45,9 @@ class CpuExecutable implements Executable {
   private readonly results: readonly ShapeDType[]
   private readonly takesOver: readonly number[]
   private readonly instructions: CompiledProgram['instructions']
+  private readonly packable: readonly number[]
+  private readonly packed: CompiledProgram['packed']
+  private packedNative: NativeProgram | null = null
 
   constructor(
     private readonly addon: NativeAddon,
@@ -51,39 +55,79 @@ class CpuExecutable implements Executable {
     graph: Graph,
     program: CompiledProgram,
     byBody: Readonly<Record<string, number>>,
+    private readonly packs: PackCache,
   ) {
     const plain = ({ dtype, shape }: ShapeDType): ShapeDType => ({ dtype, shape })
     this.params = graph.params.map(plain)
     this.results = graph.results.map(plain)
     this.takesOver = program.takesOver
     this.instructions = program.instructions
+    this.packable = program.packable
+    this.packed = program.packed
     this.native = addon.compile(program.code, program.constants)
     this.report = { kernels: program.kernels, byBody, arenaBytes: program.arenaBytes }
   }
 
   run(inputs: readonly Buffer[], { signal }: RunOptions = {}): Run {
-    const { arrays, outputs } = this.bind(inputs)
     const stop = new Int32Array(1)
+    const packing: Promise<void>[] = []
+    const packs = this.packsOf(inputs, (program, arrays, buffer) => {
+      const packed = this.addon.run(program, arrays, new Int32Array(1)).then((failure) => {
+        if (failure) this.packs.forget(buffer)
+        this.check(failure)
+      })
+      packed.catch(() => {})
+      packing.push(packed)
+    })
+    const { arrays, outputs } = this.bind(inputs, packs)
     if (signal?.aborted) stop[0] = 1
     const onAbort = (): void => {
       stop[0] = 1
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    const done = this.addon.run(this.native, arrays, stop).then((failure) => {
+    const finished = this.addon.run(this.nativeFor(packs), arrays, stop).then((failure) => {
       signal?.removeEventListener('abort', onAbort)
       this.check(failure, signal)
     })
+    const done = packing.length > 0 ? Promise.all([...packing, finished]).then(() => {}) : finished
     done.catch(() => {})
     return { outputs, done }
   }
 
   runSync(inputs: readonly Buffer[]): readonly Buffer[] {
-    const { arrays, outputs } = this.bind(inputs)
-    this.check(this.addon.runSync(this.native, arrays))
+    const packs = this.packsOf(inputs, (program, arrays, buffer) => {
+      const failure = this.addon.runSync(program, arrays)
+      if (failure) this.packs.forget(buffer)
+      this.check(failure)
+    })
+    const { arrays, outputs } = this.bind(inputs, packs)
+    this.check(this.addon.runSync(this.nativeFor(packs), arrays))
     return outputs
   }
 
-  private bind(inputs: readonly Buffer[]): { arrays: TypedArray[]; outputs: Buffer[] } {
+  /** Packed right operands, once all of them have been read unchanged by a few runs; before that none. */
+  private packsOf(
+    inputs: readonly Buffer[],
+    submit: (program: NativeProgram, arrays: [Float32Array, Float32Array], buffer: Buffer) => void,
+  ): readonly Float32Array[] {
+    const { packed, packable } = this
+    if (!packed || inputs.length !== this.params.length) return []
+    let ready = true
+    for (const param of packable) ready = this.packs.use(inputs[param]) && ready
+    if (!ready) return []
+    return packed.packs.map((pack) => {
+      const buffer = inputs[pack.param]
+      return this.packs.get(buffer, pack, (program, arrays) => submit(program, arrays, buffer))
+    })
+  }
+
+  private nativeFor(packs: readonly Float32Array[]): NativeProgram {
+    if (packs.length === 0 || !this.packed) return this.native
+    this.packedNative ??= this.addon.compile(this.packed.code, this.packed.constants)
+    return this.packedNative
+  }
+
+  private bind(inputs: readonly Buffer[], packs: readonly Float32Array[]): { arrays: TypedArray[]; outputs: Buffer[] } {
     if (inputs.length !== this.params.length) {
       throw new TypeError(`${this.name}: takes ${this.params.length} inputs, got ${inputs.length}`)
     }
@@ -96,6 +140,7 @@ class CpuExecutable implements Executable {
       }
       return input.array
     })
+    arrays.push(...packs)
     const outputs = this.results.map(({ dtype, shape }, i) => {
       const from = this.takesOver[i]
       const array = from >= 0 ? arrays[from] : allocateAligned(this.addon, dtype, shape)
@@ -113,6 +158,7 @@ class CpuExecutable implements Executable {
 class CpuBackend implements Backend {
   readonly name = 'cpu'
   private readonly tables: NativeTables
+  private readonly packs: PackCache
 
   constructor(
     private readonly addon: NativeAddon,
@@ -120,6 +166,7 @@ class CpuBackend implements Backend {
   ) {
     const positions = (names: readonly string[]): Map<string, number> => new Map(names.map((name, i) => [name, i]))
     this.tables = { kernels: positions(info.kernels), opcodes: positions(info.opcodes) }
+    this.packs = new PackCache(addon, this.tables.kernels)
   }
 
   describe(): Readonly<Record<string, string | number>> {
@@ -143,8 +190,8 @@ class CpuBackend implements Backend {
       return false
     }
     const prepared = runPasses(graph, standardPasses(keep))
-    const program = compileProgram(prepared, this.tables, options.donated)
-    return new CpuExecutable(this.addon, options.name || 'a compiled function', prepared, program, byBody)
+    const program = compileProgram(prepared, this.tables, options.donated, options.stableFrom)
+    return new CpuExecutable(this.addon, options.name || 'a compiled function', prepared, program, byBody, this.packs)
   }
 }
 

@@ -167,6 +167,7 @@ export function encodeProgram(
   inputBytes: readonly number[],
   outputBytes: readonly number[],
   kernelIndex: ReadonlyMap<string, number>,
+  instructions: readonly Instruction[] = builder.instructions,
 ): EncodedProgram {
   const { offsets, bytes } = builder.placeArena()
   const constants = builder.constantData()
@@ -182,8 +183,8 @@ export function encodeProgram(
   const slots = firstMoving + builder.moving.length
   const code = [slots, builder.counters, bytes, bytes, constants.length, ...inputBytes, ...outputBytes]
   for (const _ of builder.moving) code.push(-1)
-  code.push(builder.instructions.length)
-  for (const instruction of builder.instructions) encodeInstruction(instruction, code, place, kernelIndex)
+  code.push(instructions.length)
+  for (const instruction of instructions) encodeInstruction(instruction, code, place, kernelIndex)
   return { code: Float64Array.from(code), constants, arenaBytes: bytes }
 }
 
@@ -208,7 +209,9 @@ function encodeInstruction(
   )
   for (const view of operands) {
     if (view.shape.length > MAX_RANK) {
-      throw new RangeError(`${instruction.op}: native kernels take at most ${MAX_RANK} dimensions, got ${view.shape.length}`)
+      throw new RangeError(
+        `${instruction.op}: native kernels take at most ${MAX_RANK} dimensions, got ${view.shape.length}`,
+      )
     }
     const [slot, bytes] = place(view.storage)
     code.push(slot, bytes + view.offset * dtypeBytes(view.dtype), dtypeCode(view.dtype), view.shape.length)
