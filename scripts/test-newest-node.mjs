@@ -22,5 +22,8 @@ if (install.status !== 0 || !existsSync(binary)) {
 }
 const version = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout.trim()
 console.log(`Node.js ${version}`)
-const run = spawnSync(binary, [join(root, 'scripts', 'test.mjs'), 'native', 'unit/runtime', 'unit/tensor'], { cwd: root, stdio: 'inherit' })
+const run = spawnSync(binary, [join(root, 'scripts', 'test.mjs'), 'native', 'unit/runtime', 'unit/tensor'], {
+  cwd: root,
+  stdio: 'inherit',
+})
 process.exit(run.status ?? 1)
