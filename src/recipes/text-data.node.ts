@@ -31,9 +31,9 @@ const formatOf = (path: string): TextFile['format'] =>
 function parseJsonRow(value: unknown, { text, label }: TextFile): RawRow {
   const row = value as Record<string, unknown> | null
   const [textValue, labelValue] = [row?.[text], row?.[label]]
-  if (typeof textValue !== 'string') throw new DataError(`expected a text as ${show(text)}, got ${show(textValue)}`)
+  if (typeof textValue !== 'string') throw new TypeError(`expected a text as ${show(text)}, got ${show(textValue)}`)
   if (typeof labelValue !== 'string' && typeof labelValue !== 'number')
-    throw new DataError(`expected a text or a number as ${show(label)}, got ${show(labelValue)}`)
+    throw new TypeError(`expected a text or a number as ${show(label)}, got ${show(labelValue)}`)
   return { text: textValue, label: String(labelValue) }
 }
 
@@ -73,9 +73,10 @@ export async function readLabelled(
   const names = labels ? [...labels] : labelsMet(await raw.toArray())
   const numbered = raw.map(({ text, label }): LabelledText => {
     const number = labelNumber(names, label)
+    // The data set adds file and line.
     if (number < 0)
-      throw new DataError(`expected a label of ${names.map((name) => show(name)).join(', ')}, got ${show(label)}`)
-    if (text.trim() === '' && !options.dropEmpty) throw new DataError('the text is empty')
+      throw new RangeError(`expected a label of ${names.map((name) => show(name)).join(', ')}, got ${show(label)}`)
+    if (text.trim() === '' && !options.dropEmpty) throw new RangeError('the text is empty')
     return { text, label: number }
   })
   const all = await numbered.toArray({ signal: options.signal })

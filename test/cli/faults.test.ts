@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { kaimo, scratch, textRecipe, writeImages, writeRecipe, writeSentences } from './helpers.js'
+import { kaimoHere, scratch, textRecipe, writeImages, writeRecipe, writeSentences } from './helpers.js'
 
 const folder = scratch()
 writeSentences(join(folder, 'texts.csv'), 10)
 writeImages(folder, 'train', 12)
-const run = (args: readonly string[], more: object = {}) => kaimo(args, { cwd: folder, ...more })
+const run = (args: readonly string[]) => kaimoHere(args, folder)
 
 /** A run that must fail with one line on standard error and nothing on standard output. */
 async function fails(args: readonly string[], message: RegExp, code = 1): Promise<void> {
@@ -133,7 +133,8 @@ describe('kaimo run, predict and eval say what is wrong', () => {
     const trained = await run(['train', recipeWith('small', { epochs: 1 }), '--quiet'])
     assert.equal(trained.code, 0, trained.stderr)
     await fails(['run', 'text-generation', '--model', 'small-out', 'x'], /small-out is a model for text-classification/)
-    await fails(['predict', 'small-out'], /there is no input/, 2)
+    writeFileSync(join(folder, 'nothing.txt'), '\n')
+    await fails(['predict', 'small-out', '--file', 'nothing.txt'], /there is no input/, 2)
     await fails(['eval', 'small-out', '--split', 'exam'], /--split must be train, validation, test, got 'exam'/, 2)
     await fails(['eval', 'small-out', '--data', 'absent.csv'], /cannot read absent\.csv: no such file/)
     writeFileSync(join(folder, 'small-out', 'model.safetensors'), new Uint8Array(20))

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { main } from '../../src/cli/main.js'
 
 // Found from here, since commands run in other folders.
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
@@ -54,6 +55,40 @@ export function kaimo(args: readonly string[], options: RunOptions = {}): Promis
       resolve({ code, signal, stdout, stderr })
     })
   })
+}
+
+type Write = typeof process.stdout.write
+
+/** Takes what is written as text; the test runner's own messages are bytes and pass. */
+function capture(stream: NodeJS.WriteStream): { text: () => string; restore: () => void } {
+  const original = stream.write
+  let text = ''
+  stream.write = ((chunk: string | Uint8Array, ...rest: []) => {
+    if (typeof chunk !== 'string') return original.call(stream, chunk, ...rest)
+    text += chunk
+    return true
+  }) as Write
+  return {
+    text: () => text,
+    restore: () => {
+      stream.write = original
+    },
+  }
+}
+
+/** Runs the command line in this process, in the folder `cwd`: much faster, for commands that end by themselves. */
+export async function kaimoHere(args: readonly string[], cwd: string): Promise<Finished> {
+  process.setMaxListeners(0)
+  process.chdir(cwd)
+  delete process.env.KAIMO_DATA_DIR
+  const [out, err] = [capture(process.stdout), capture(process.stderr)]
+  try {
+    const code = await main(args)
+    return { code, signal: null, stdout: out.text(), stderr: err.text() }
+  } finally {
+    out.restore()
+    err.restore()
+  }
 }
 
 /** A folder for one test file, removed at its end. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { imagePixels, kaimo, scratch, textRecipe, writeImages, writeRecipe, writeSentences } from './helpers.js'
+import { imagePixels, kaimoHere, scratch, textRecipe, writeImages, writeRecipe, writeSentences } from './helpers.js'
 
 const folder = scratch()
-const run = (args: readonly string[], more: object = {}) => kaimo(args, { cwd: folder, ...more })
+const run = (args: readonly string[]) => kaimoHere(args, folder)
 
 const pgm = (size: number, pixels: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`P5\n# a picture\n${size} ${size}\n255\n`), pixels])
