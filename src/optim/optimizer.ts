@@ -303,12 +303,6 @@ export class Optimizer<O = unknown, N extends string = string> {
     }
   }
 
-  /** What the end of training does to parameters: with `useEma` they become their moving averages, as in Keras. */
-  finalize(): void {
-    if (!this.common.useEma || this.iterations === 0) return
-    for (const param of this.parameters) param.value = this.slots(param).ema.value
-  }
-
   /** State to save: slots by `<parameter>/<slot>` and the counters. */
   state(): OptimizerState {
     const tensors: Record<string, Parameter> = {}

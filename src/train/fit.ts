@@ -186,7 +186,6 @@ export class FitLoop {
     }
     // As in Keras, training with a moving average ends with the average in the weights.
     trainer.optimizer.finalizeEma()
-    trainer.optimizer.finalize()
     for (const callback of this.callbacks) await callback.onTrainEnd(logs)
     return progress.history
   }
