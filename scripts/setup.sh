@@ -25,6 +25,6 @@ need_compiler() {
 need_node
 need_compiler
 say "Installing npm packages"
-npm ci --no-audit --no-fund --loglevel=error
+npm install --no-audit --no-fund --loglevel=error
 say "Building the native engine (one to two minutes on two cores; nothing to do when it is up to date)"
 npm run --silent build:native
