@@ -107,10 +107,11 @@ export class Trainer {
   async results(): Promise<Logs> {
     const tensors = this.metrics.all.length > 0 ? this.resultStep() : {}
     const entries = await Promise.all(
-      Object.entries(tensors).map(async ([name, value]) => {
-        if (value.size === 1) return [[name, await value.item()] as const]
+      Object.entries(tensors).map(async ([name, value]): Promise<(readonly [string, number])[]> => {
+        if (value.size === 1) return [[name, await value.item()]]
         // Metrics with several results (classes or thresholds apart) are numbered.
-        return Array.from(await value.data(), (number, i) => [`${name}_${i}`, Number(number)] as const)
+        const numbers = Float64Array.from((await value.data()) as ArrayLike<number>)
+        return Array.from(numbers, (number, i) => [`${name}_${i}`, number] as const)
       }),
     )
     return Object.fromEntries(entries.flat())
