@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import '../../src/tensor/index.js'
 import { main } from '../../src/cli/main.js'
 
 // Found from here, since commands run in other folders.

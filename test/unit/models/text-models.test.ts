@@ -79,8 +79,10 @@ describe('models of characters', () => {
     })
   }
 
-  it('char-gpt refuses more steps than it has positions for', () => {
-    assert.throws(() => forward(make('char-gpt'), [padded([1], 17)]), /sees 16 steps \(contextLength\), got 17/)
+  it('char-gpt refuses more steps than it has positions for', async () => {
+    const model = make('char-gpt')
+    assert.throws(() => forward(model, [padded([1], 17)]), /sees 16 steps \(contextLength\), got 17/)
+    assert.equal((await values(forward(model, [padded([1], 16)]))).length, 16 * SIZES.vocabSize)
   })
 })
 
@@ -97,10 +99,12 @@ describe('config.json', () => {
     id2label: { 0: 'a' },
   }
 
-  it('makes the model that it describes', () => {
+  it('makes the model that it describes', async () => {
     const model = buildModel(parseModelConfig(config, 'config.json'), 'config.json')
     const shapes = (m: Model): string[] => Object.entries(m.stateDict()).map(([key, { shape }]) => `${key} [${shape}]`)
-    assert.deepEqual(shapes(model), shapes(make('text-cnn')))
+    const same = make('text-cnn')
+    assert.deepEqual(shapes(model), shapes(same))
+    for (const one of [model, same]) assert.equal((await values(forward(one, [[1, 2]]))).length, 3)
   })
 
   it('says what is wrong', () => {
