@@ -207,6 +207,12 @@ export const recipeSchema = z
     }
     const { model, initialModel } = recipe
     if ((model === undefined) === (initialModel === undefined)) fault('model', 'expected either model or initialModel')
+    for (const [i, spec] of recipe.callbacks.entries()) {
+      if (spec.type === 'reduceLROnPlateau' && recipe.optimizer.schedule.type !== 'constant')
+        fault(`callbacks.${i}`, 'reduceLROnPlateau needs a constant schedule')
+      if (spec.type === 'earlyStopping' && spec.restoreBestWeights && recipe.optimizer.useEma)
+        fault(`callbacks.${i}`, 'restoreBestWeights and useEma exclude each other: set one of them to false')
+    }
     if (recipe.task !== 'text-classification') return
     if (initialModel && recipe.tokenizer) fault('tokenizer', 'initialModel brings its own; leave this out')
     const { split } = recipe.data

@@ -57,6 +57,16 @@ describe('recipes', () => {
       /optimizer\.schedule\.type: expected constant, cosine, linear, got "step"/,
     ],
     [
+      'a plateau callback beside a schedule',
+      { optimizer: { schedule: { type: 'cosine' } }, callbacks: [{ type: 'reduceLROnPlateau' }] },
+      /callbacks\.0: reduceLROnPlateau needs a constant schedule/,
+    ],
+    [
+      'best weights beside an average',
+      { optimizer: { useEma: true }, callbacks: [{ type: 'earlyStopping' }] },
+      /callbacks\.0: restoreBestWeights and useEma exclude each other/,
+    ],
+    [
       'a bucket past the last',
       { data: { train: { path: 'a' }, split: { by: 'fnv1a', buckets: 4, test: [4], validation: [] } } },
       /split\.test holds a bucket past 3/,
