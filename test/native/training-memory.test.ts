@@ -16,9 +16,14 @@ for (const kind of ['jit', 'lazy']) {
       fixture,
       kind,
     ])
-    const { memory, last } = JSON.parse(stdout) as { memory: Record<string, number>; last: number }
+    const { memory, last } = JSON.parse(stdout) as {
+      memory: Record<string, { held: number; resident: number }>
+      last: number
+    }
     assert.ok(Number.isFinite(last))
-    const growth = memory[10_000] / memory[1_000] - 1
-    assert.ok(growth <= 0.05, `resident memory grew by ${(100 * growth).toFixed(1)} % between steps 1,000 and 10,000`)
+    const growth = (key: 'held' | 'resident'): number => memory[10_000][key] / memory[1_000][key] - 1
+    assert.ok(growth('held') <= 0.05, `what is held grew by ${(100 * growth('held')).toFixed(1)} %`)
+    // The allocator keeps some pages that it got back, more of them when memory is short: a leak of one step's tensors would be gigabytes.
+    assert.ok(growth('resident') <= 0.25, `resident memory grew by ${(100 * growth('resident')).toFixed(1)} %`)
   })
 }
