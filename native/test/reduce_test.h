@@ -88,7 +88,7 @@ static void test_reduce() {
         });
         for (int64_t i = 0; i < out.count(); i++) {
           const double e = expected[static_cast<size_t>(i)], got = out.flat(i);
-          const double unit = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 1e-6 : dtype == DType::f16 ? 1e-3 : 8e-3;
+          const double unit = dtype == DType::f64 ? 1e-12 : dtype == DType::f32 ? 1e-6 : dtype == DType::f16 ? 1e-3 : 8e-3;
           const bool exact = !is_float(dtype) || std::strcmp(kind, "reduce_max") == 0 || std::strcmp(kind, "reduce_min") == 0;
           const bool overflow = dtype == DType::f16 && (std::fabs(e) > 65000 || std::fabs(e) < 1e-4);
           const double slack = std::strcmp(kind, "reduce_prod") == 0 ? 100 * std::fabs(e) : scale[static_cast<size_t>(i)];
