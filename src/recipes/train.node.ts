@@ -158,7 +158,6 @@ export async function trainRecipe(recipe: Recipe, options: TrainOptions = {}): P
     throw error
   }
   await output.writeHistory(history)
-  if (recipe.optimizer.useEma) trainer.optimizer.swapEma()
   return finish(recipe, job, trainer, { history, seconds: stopwatch.seconds, output, signal })
 }
 
