@@ -13,10 +13,16 @@ const MAY_IMPORT = {
   data: ['tensor', 'formats', 'ir'],
   text: ['tensor', 'formats', 'data', 'ir'],
   train: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'ir'],
-  models: ['nn', 'tensor', 'text'],
-  recipes: ['models', 'nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'tasks', 'ir'],
-  tasks: ['models', 'nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'train', 'ir'],
-  conformance: ['ir', 'interpret', 'runtime', 'tensor', 'autodiff', 'nn', 'optim', 'formats', 'data', 'train'],
+  hub: ['formats', 'ir'],
+  vision: ['tensor', 'formats', 'data', 'ir'],
+  audio: ['tensor', 'formats', 'data', 'ir'],
+  models: ['nn', 'tensor', 'text', 'formats', 'hub', 'runtime', 'ir'],
+  recipes: ['models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'tasks', 'ir'],
+  tasks: ['models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'ir'],
+  conformance: [
+    ...['ir', 'interpret', 'runtime', 'tensor', 'autodiff', 'nn', 'optim', 'formats', 'hub', 'data'],
+    ...['train', 'text', 'vision', 'audio', 'models', 'tasks'],
+  ],
 }
 const PORTABLE = ['ir', 'autodiff', 'passes', 'interpret', 'runtime', 'tensor', 'nn', 'optim']
 
