@@ -11,6 +11,7 @@ export { type AreaReport, type CaseResult, type ConformanceReport, summaryLine }
 const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   ops: async () => (await import('./ops/index.js')).runOps,
   optim: async () => (await import('./optim/index.js')).runOptim,
+  models: async () => (await import('./models/index.js')).runModels,
   keras: async () => (await import('./keras/index.js')).runKeras,
 }
 

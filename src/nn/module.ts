@@ -60,6 +60,15 @@ export abstract class Module {
     }
   }
 
+  /** Every place of every parameter: tied weights appear under each of their paths. */
+  *parameterReferences(prefix = ''): Generator<NamedParameter> {
+    for (const [path, child] of this.children()) {
+      const name = prefix ? `${prefix}.${path}` : path
+      if (child instanceof Module) yield* child.parameterReferences(name)
+      else yield { name, parameter: child }
+    }
+  }
+
   /** Modules below this one with their paths, itself first under the empty path. */
   *namedModules(prefix = ''): Generator<readonly [string, Module]> {
     yield [prefix, this]

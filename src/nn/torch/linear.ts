@@ -16,11 +16,17 @@ export class Linear extends Module {
   constructor(
     readonly inFeatures: number,
     readonly outFeatures: number,
-    options: { bias?: boolean } = {},
+    options: {
+      /** True for a bias of its own, or the parameter of another module to share. Default true. */
+      bias?: boolean | Parameter
+      /** A parameter [out, in] of another module to share (tied weights). */
+      weight?: Parameter
+    } = {},
   ) {
     super()
-    this.weight = uniformParameter([outFeatures, inFeatures], inFeatures)
-    this.bias = (options.bias ?? true) ? uniformParameter([outFeatures], inFeatures) : null
+    const { bias = true, weight } = options
+    this.weight = weight ?? uniformParameter([outFeatures, inFeatures], inFeatures)
+    this.bias = bias instanceof Parameter ? bias : bias ? uniformParameter([outFeatures], inFeatures) : null
   }
 
   forward(x: TensorLike): Tensor {

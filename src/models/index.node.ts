@@ -1,0 +1,3 @@
+/** Models, with those parts that read and write files. */
+export * from './auto.node.js'
+export * from './index.js'

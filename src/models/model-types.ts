@@ -1,0 +1,22 @@
+import type { ModelDefinition } from './pretrained/definition.js'
+
+type Loader = () => Promise<{ readonly default: ModelDefinition }>
+
+/** Files of this folder by `model_type`, each loaded when a config asks for it. */
+export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
+  bert: () => import('./bert.js'),
+}
+
+/** An architecture or class that this build has no code for. */
+export class UnknownModelError extends Error {
+  override name = 'UnknownModelError'
+  constructor(readonly what: string) {
+    super(`${what} is not supported; there are ${Object.keys(MODEL_TYPES).join(', ')}`)
+  }
+}
+
+/** @throws UnknownModelError for a `model_type` without a file here */
+export async function modelDefinition(modelType: string): Promise<ModelDefinition> {
+  if (!Object.hasOwn(MODEL_TYPES, modelType)) throw new UnknownModelError(`the model type '${modelType}'`)
+  return (await MODEL_TYPES[modelType]()).default
+}
