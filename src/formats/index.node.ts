@@ -6,10 +6,18 @@ export { readNpy, readNpz, writeNpy } from './npy.node.js'
 export {
   openSafetensors,
   readSafetensors,
-  type TensorFile,
   type WritableTensors,
   type WriteSafetensorsOptions,
   writeSafetensors,
 } from './safetensors.node.js'
+export { type OpenTensorsOptions, openTensorFile } from './tensor-file.node.js'
 export { type ReadTextOptions, readTextFile, textChunks, textLines } from './text-file.node.js'
+export {
+  loadTorchStateDict,
+  openTorchCheckpoint,
+  readTorchCheckpoint,
+  type TorchCheckpoint,
+  type TorchLoadOptions,
+  type TorchValue,
+} from './torch-checkpoint.node.js'
 export { type ByteSource, bytesSource, fileSource, ZipArchive, type ZipEntry } from './zip.node.js'

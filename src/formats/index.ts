@@ -18,3 +18,4 @@ export {
   type SafetensorsHeader,
   serializeSafetensors,
 } from './safetensors.js'
+export type { TensorEntry, TensorFile } from './tensor-file.js'

@@ -23,18 +23,7 @@ import {
   type SafetensorsHeader,
 } from './safetensors.js'
 import { isRecord, parseStrictJson, show } from './strict-json.js'
-
-/** Named tensors on disk, each read when asked for. */
-export interface TensorFile {
-  /** Path of the file, or of the index that names its shards. */
-  readonly path: string
-  /** Every tensor's type, shape and place. */
-  readonly entries: ReadonlyMap<string, SafetensorsEntry>
-  readonly metadata: Readonly<Record<string, string>>
-  /** Reads one tensor. @throws FormatError where there is none of that name or its type cannot be read */
-  read(name: string, options?: { signal?: AbortSignal }): Promise<HostArray>
-  close(): Promise<void>
-}
+import type { TensorEntry, TensorFile } from './tensor-file.js'
 
 /** Fills `into` from `position` on. */
 async function readFully(handle: FileHandle, into: Uint8Array, position: number, source: string, signal?: AbortSignal) {
@@ -106,15 +95,15 @@ async function openSingle(path: string): Promise<SingleFile> {
 }
 
 class ShardedFile implements TensorFile {
-  readonly entries: ReadonlyMap<string, SafetensorsEntry>
+  readonly entries: ReadonlyMap<string, TensorEntry>
   readonly metadata: Readonly<Record<string, string>>
 
   constructor(
     readonly path: string,
-    private readonly shards: readonly SingleFile[],
-    private readonly owners: ReadonlyMap<string, SingleFile>,
+    private readonly shards: readonly TensorFile[],
+    private readonly owners: ReadonlyMap<string, TensorFile>,
   ) {
-    this.entries = new Map([...owners].map(([name, shard]) => [name, shard.entries.get(name) as SafetensorsEntry]))
+    this.entries = new Map([...owners].map(([name, shard]) => [name, shard.entries.get(name) as TensorEntry]))
     this.metadata = Object.assign(Object.create(null), ...shards.map((shard) => shard.metadata))
   }
 
@@ -155,13 +144,17 @@ async function readWeightMap(path: string): Promise<[tensor: string, shard: stri
   })
 }
 
-async function openSharded(path: string): Promise<ShardedFile> {
+/** Opens the shards that an index names, each by `openShard`. */
+export async function openSharded(
+  path: string,
+  openShard: (path: string) => Promise<TensorFile> = openSingle,
+): Promise<TensorFile> {
   const map = await readWeightMap(path)
-  const shards = new Map<string, SingleFile>()
-  const owners = new Map<string, SingleFile>()
+  const shards = new Map<string, TensorFile>()
+  const owners = new Map<string, TensorFile>()
   try {
     for (const [tensor, name] of map) {
-      const shard = shards.get(name) ?? (await openSingle(join(dirname(path), name)))
+      const shard = shards.get(name) ?? (await openShard(join(dirname(path), name)))
       shards.set(name, shard)
       if (!shard.entries.has(tensor)) {
         throw new FormatError(`${path}: tensor ${show(tensor)} should be in ${name}, which has no such tensor`)

@@ -8,6 +8,7 @@ import { type DType, dtypeBytes } from '../ir/dtype.js'
 import { FormatError } from './errors.js'
 import { arrayFromBytes, checkHostArray, elementCount, type HostArray, littleEndianBytes } from './host-array.js'
 import { isRecord, parseStrictJson, show } from './strict-json.js'
+import type { TensorEntry } from './tensor-file.js'
 
 /** Header limit of the reference implementation. */
 export const MAX_HEADER_BYTES = 100_000_000
@@ -51,13 +52,7 @@ const STORED_NAME: Readonly<Record<DType, string>> = {
 }
 
 /** One tensor's entry in the header. */
-export interface SafetensorsEntry {
-  readonly name: string
-  /** The type's name in the file, such as `BF16`. */
-  readonly storedDType: string
-  /** Our element type; undefined where tensors of that type can be listed but not read. */
-  readonly dtype: DType | undefined
-  readonly shape: readonly number[]
+export interface SafetensorsEntry extends TensorEntry {
   /** Byte range in the file, end exclusive. */
   readonly start: number
   readonly end: number
@@ -166,6 +161,7 @@ function parseEntry(
     storedDType: dtype as string,
     dtype: stored.dtype,
     shape,
+    bytes: end - begin,
     start: dataStart + begin,
     end: dataStart + end,
   }

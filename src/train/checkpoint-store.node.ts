@@ -10,13 +10,9 @@ import {
   writeNewFile,
 } from '../formats/atomic-file.node.js'
 import { FormatError } from '../formats/errors.js'
-import {
-  openSafetensors,
-  type TensorFile,
-  type WritableTensors,
-  writeSafetensors,
-} from '../formats/safetensors.node.js'
+import { openSafetensors, type WritableTensors, writeSafetensors } from '../formats/safetensors.node.js'
 import { isRecord, parseStrictJson, show } from '../formats/strict-json.js'
+import type { TensorFile } from '../formats/tensor-file.js'
 
 /** One file of a checkpoint. */
 export type CheckpointPart =

@@ -30,7 +30,7 @@ function rowsOf(file: TensorFile, filter: RegExp | null): TensorRow[] {
   for (const [name, entry] of file.entries) {
     if (filter && !filter.test(name)) continue
     const elements = entry.shape.reduce((product, extent) => product * extent, 1)
-    rows.push({ name, dtype: entry.storedDType, shape: entry.shape, elements, bytes: entry.end - entry.start })
+    rows.push({ name, dtype: entry.storedDType, shape: entry.shape, elements, bytes: entry.bytes })
   }
   return rows
 }
