@@ -13,6 +13,7 @@ const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   optim: async () => (await import('./optim/index.js')).runOptim,
   models: async () => (await import('./models/index.js')).runModels,
   keras: async () => (await import('./keras/index.js')).runKeras,
+  metrics: async () => (await import('./metrics/index.js')).runMetrics,
 }
 
 export interface ConformanceOptions {

@@ -9,6 +9,7 @@ import { type Average, FBetaScore, R2Score } from './scores.js'
 
 export * from './confusion.js'
 export * from './correlation.js'
+export * from './evaluation/index.js'
 export * from './iou.js'
 export * from './metric.js'
 export * from './scores.js'

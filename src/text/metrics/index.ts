@@ -1,0 +1,10 @@
+/** Scores of texts and tag sequences, defined as in sacrebleu, rouge_score and seqeval. */
+export * from './bleu.js'
+export * from './chrf.js'
+export { detectScheme, type Entity, getEntities, type Scheme, strictEntities } from './entities.js'
+export type { References } from './references.js'
+export type { ReportRow } from './report.js'
+export * from './rouge.js'
+export * from './seqeval.js'
+export * from './ter.js'
+export { BLEU_TOKENIZERS, type BleuTokenizer, type TercomOptions, tercomWords } from './tokenize.js'
