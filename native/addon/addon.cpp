@@ -1,4 +1,5 @@
-// The Node-API shim over the executor. JavaScript sees: start, compile, run, runSync, alignment, arenaBytes.
+// The Node-API shim over the executor. JavaScript sees: start, compile, run, runSync, alignment, arenaBytes,
+// programId, startProfile, stopProfile.
 //
 // Lives: the executor belongs to the process and is never destroyed. Each environment (main thread or worker) has an EnvState. A run
 // holds a reference to the array of its buffers until it is done. When an environment goes away, its runs are withdrawn first.
@@ -249,6 +250,48 @@ napi_value arena_bytes(napi_env env, napi_callback_info) {
   return js_number(env, executor == nullptr ? 0 : static_cast<double>(executor->arena_bytes()));
 }
 
+// programId(program): the number that spans of a profile carry.
+napi_value program_id(napi_env env, napi_callback_info callback) {
+  napi_value arg = nullptr;
+  size_t count = 1;
+  napi_get_cb_info(env, callback, &count, &arg, nullptr, nullptr);
+  void* raw = nullptr;
+  if (napi_get_value_external(env, arg, &raw) != napi_ok || raw == nullptr) return throw_error(env, "KAIMO_ARGUMENT", "expected a compiled program");
+  return js_number(env, static_cast<double>((*static_cast<ProgramHandle*>(raw))->id()));
+}
+
+// startProfile(limit): records the next `limit` kernels of the process.
+napi_value start_profile(napi_env env, napi_callback_info callback) {
+  napi_value arg = nullptr;
+  size_t count = 1;
+  napi_get_cb_info(env, callback, &count, &arg, nullptr, nullptr);
+  double limit = 0;
+  if (napi_get_value_double(env, arg, &limit) != napi_ok || !(limit >= 1 && limit <= 1e8) || process().executor == nullptr) {
+    return throw_error(env, "KAIMO_ARGUMENT", "startProfile(limit) expects a number from 1 to 1e8, after start()");
+  }
+  process().executor->recorder().start(static_cast<size_t>(limit));
+  return nullptr;
+}
+
+// stopProfile(): Float64Array of [program, instruction, start in ns, duration in ns] for each kernel that ran.
+napi_value stop_profile(napi_env env, napi_callback_info) {
+  if (process().executor == nullptr) return throw_error(env, "KAIMO_ARGUMENT", "stopProfile() comes after start()");
+  const std::vector<Span> spans = process().executor->recorder().stop();
+  void* data = nullptr;
+  napi_value buffer = nullptr, array = nullptr;
+  const size_t length = spans.size() * 4;
+  if (napi_create_arraybuffer(env, length * sizeof(double), &data, &buffer) != napi_ok) return throw_error(env, "KAIMO_MEMORY", "out of memory for a profile");
+  double* out = static_cast<double*>(data);
+  for (const Span& span : spans) {
+    *out++ = static_cast<double>(span.program);
+    *out++ = static_cast<double>(span.instruction);
+    *out++ = static_cast<double>(span.start);
+    *out++ = static_cast<double>(span.duration);
+  }
+  napi_create_typedarray(env, napi_float64_array, length, buffer, 0, &array);
+  return array;
+}
+
 napi_value init(napi_env env, napi_value exports) {
   EnvState* const state = new EnvState();
   napi_set_instance_data(env, state, [](napi_env, void* data, void*) { delete static_cast<EnvState*>(data); }, nullptr);
@@ -265,6 +308,9 @@ napi_value init(napi_env env, napi_value exports) {
       {"runSync", nullptr, run_sync, nullptr, nullptr, nullptr, napi_enumerable, state},
       {"alignment", nullptr, alignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"arenaBytes", nullptr, arena_bytes, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"programId", nullptr, program_id, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"startProfile", nullptr, start_profile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"stopProfile", nullptr, stop_profile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof properties[0], properties);
   return exports;

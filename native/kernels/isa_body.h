@@ -10,6 +10,7 @@
 #include "dot_general.h"
 #include "elementwise.h"
 #include "kernel_list.h"
+#include "machine.h"
 #include "norm.h"
 #include "random.h"
 #include "reduce.h"
@@ -38,6 +39,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kNormKernels);
   list.add(kBatchNormKernels);
   list.add(kCrossEntropyKernels);
+  list.add(kMachineKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;
   table = IsaTable{name, list.entries, list.count, opcodes, kOpCount};

@@ -44,7 +44,7 @@ void Executor::execute(Job* job) {
     job->failure.error.limit = program.arena_bytes();
     return;
   }
-  job->failure = program.run(&pool_, arena_, job->buffers.data(), job->stop, job->stop_word);
+  job->failure = program.run(&pool_, arena_, job->buffers.data(), job->stop, job->stop_word, &recorder_);
 }
 
 void Executor::submit(Job* job) {

@@ -37,6 +37,7 @@ class Executor {
   // Withdraws the queued jobs of an owner, stops its running one and returns when none is left inside.
   void withdraw(const void* owner);
   int64_t arena_bytes() const { return arena_bytes_.load(); }
+  Recorder& recorder() { return recorder_; }
 
  private:
   void loop();
@@ -53,6 +54,7 @@ class Executor {
   const bool may_spin_;
   char* arena_ = nullptr;
   std::atomic<int64_t> arena_bytes_{0};
+  Recorder recorder_;
   std::thread thread_;
 };
 

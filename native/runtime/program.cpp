@@ -9,6 +9,7 @@ namespace {
 constexpr double kExact = 9007199254740992.0;  // 2^53
 constexpr int64_t kDTypes = 11;
 constexpr int64_t kMaxOperands = 1 << 14;
+std::atomic<int64_t> programs{0};
 }  // namespace
 
 // Reads exact integers from the stream; any value out of place sets `bad`.
@@ -107,6 +108,7 @@ bool Program::check_control(const Instruction& instruction) const {
 
 std::shared_ptr<Program> Program::decode(const double* code, size_t length, const IsaTable& isa, std::string* error) {
   auto program = std::shared_ptr<Program>(new Program());
+  program->id_ = ++programs;
   Reader reader(code, length);
   const int64_t slots = reader.integer(kFirstBufferSlot, reader.left());
   const int64_t counters = reader.integer(0, 1 << 20);
@@ -153,13 +155,15 @@ void Program::set_base(int64_t slot, char* base) {
   for (const Fixup& fixup : fixups_[slot]) operands_[fixup.operand].data = base + fixup.offset;
 }
 
-Failure Program::run(Pool* pool, char* arena, char* const* buffers, const std::atomic<bool>& stop, const volatile int32_t* stop_word) {
+Failure Program::run(Pool* pool, char* arena, char* const* buffers, const std::atomic<bool>& stop, const volatile int32_t* stop_word,
+                     Recorder* recorder) {
   set_base(kArenaSlot, arena);
   for (int64_t i = 0; i < buffer_slots_; i++) set_base(kFirstBufferSlot + i, buffers[i]);
   const int64_t count = static_cast<int64_t>(instructions_.size());
   Failure failure;
   KernelCall call;
   call.pool = pool;
+  const bool recording = recorder != nullptr && recorder->on();
   for (int64_t at = 0; at < count;) {
     if (stop.load(std::memory_order_relaxed) || (stop_word != nullptr && *stop_word != 0)) {
       failure.status = Status::cancelled;
@@ -179,7 +183,9 @@ Failure Program::run(Pool* pool, char* arena, char* const* buffers, const std::a
         call.floats = floats_.data() + instruction.floats;
         call.n_floats = instruction.n_floats;
         call.error = KernelError{-1, 0, 0};
+        const int64_t start = recording ? Recorder::now() : 0;
         const Status status = instruction.kernel(call);
+        if (recording) recorder->add(id_, at, start);
         if (status != Status::ok) {
           failure.status = status;
           failure.instruction = at;

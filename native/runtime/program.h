@@ -14,6 +14,7 @@
 
 #include "../kernels/kernel.h"
 #include "isa.h"
+#include "recorder.h"
 
 namespace kaimo {
 
@@ -64,8 +65,12 @@ class Program {
   bool set_constants(const void* data, size_t bytes);
   int64_t buffer_slots() const { return buffer_slots_; }
 
-  // Runs on the thread that owns the executor. `buffers` are the bases of slots 2 and up. `stop` and `stop_word` end it early.
-  Failure run(Pool* pool, char* arena, char* const* buffers, const std::atomic<bool>& stop, const volatile int32_t* stop_word);
+  // Tells the programs of a process apart.
+  int64_t id() const { return id_; }
+
+  // Runs on the thread that owns the executor. `buffers` are the bases of slots 2 and up. `stop` and `stop_word` end it early; spans of
+  // kernels go to the recorder while it is on.
+  Failure run(Pool* pool, char* arena, char* const* buffers, const std::atomic<bool>& stop, const volatile int32_t* stop_word, Recorder* recorder);
 
  private:
   struct Fixup {
@@ -86,6 +91,7 @@ class Program {
   std::vector<char*> bases_;
   std::vector<std::vector<Fixup>> fixups_;
   std::vector<int64_t> counters_;
+  int64_t id_ = 0;
   int64_t arena_bytes_ = 0;
   int64_t buffer_slots_ = 0;
   char* constants_ = nullptr;

@@ -1,5 +1,6 @@
 import type { Graph } from '../ir/index.js'
 import type { Buffer } from './buffer.js'
+import type { Profiler } from './profile.js'
 
 /** The contract that every backend keeps. A backend is right when it agrees with the reference interpreter. */
 export interface Backend {
@@ -9,6 +10,8 @@ export interface Backend {
   describe(): Readonly<Record<string, string | number>>
   /** Compiles a closed graph. The graph is not kept. */
   compile(graph: Graph, options?: CompileOptions): Executable
+  /** Times kernels; absent where a backend cannot. */
+  readonly profiler?: Profiler
 }
 
 export interface CompileOptions {

@@ -28,6 +28,12 @@ export interface NativeAddon {
   runSync(program: NativeProgram, buffers: readonly TypedArray[]): NativeFailure
   alignment(array: TypedArray): number
   arenaBytes(): number
+  /** What the spans of a profile call this program. */
+  programId(program: NativeProgram): number
+  /** Records the next `limit` kernels. */
+  startProfile(limit: number): void
+  /** [program, instruction, start, duration], times in nanoseconds, for each kernel that ran since. */
+  stopProfile(): Float64Array
 }
 
 /** The native addon cannot be used; the message says why. */

@@ -20,6 +20,7 @@ import { runsNatively } from './composites.js'
 import { describeFailure } from './errors.js'
 import type { NativeTables } from './lower.js'
 import { PackCache } from './packs.js'
+import { CpuProfiler } from './profiler.js'
 
 export { NativeUnavailableError } from './addon.js'
 
@@ -47,6 +48,7 @@ class CpuExecutable implements Executable {
   private readonly instructions: CompiledProgram['instructions']
   private readonly packable: readonly number[]
   private readonly packed: CompiledProgram['packed']
+  private readonly known: { readonly name: string; readonly instructions: CompiledProgram['instructions'] }
   private packedNative: NativeProgram | null = null
 
   constructor(
@@ -56,6 +58,7 @@ class CpuExecutable implements Executable {
     program: CompiledProgram,
     byBody: Readonly<Record<string, number>>,
     private readonly packs: PackCache,
+    private readonly profiler: CpuProfiler,
   ) {
     const plain = ({ dtype, shape }: ShapeDType): ShapeDType => ({ dtype, shape })
     this.params = graph.params.map(plain)
@@ -65,6 +68,8 @@ class CpuExecutable implements Executable {
     this.packable = program.packable
     this.packed = program.packed
     this.native = addon.compile(program.code, program.constants)
+    this.known = { name, instructions: program.instructions }
+    profiler.know(this.native, this.known)
     this.report = { kernels: program.kernels, byBody, arenaBytes: program.arenaBytes }
   }
 
@@ -123,7 +128,10 @@ class CpuExecutable implements Executable {
 
   private nativeFor(packs: readonly Float32Array[]): NativeProgram {
     if (packs.length === 0 || !this.packed) return this.native
-    this.packedNative ??= this.addon.compile(this.packed.code, this.packed.constants)
+    if (!this.packedNative) {
+      this.packedNative = this.addon.compile(this.packed.code, this.packed.constants)
+      this.profiler.know(this.packedNative, this.known)
+    }
     return this.packedNative
   }
 
@@ -159,6 +167,7 @@ class CpuBackend implements Backend {
   readonly name = 'cpu'
   private readonly tables: NativeTables
   private readonly packs: PackCache
+  readonly profiler: CpuProfiler
 
   constructor(
     private readonly addon: NativeAddon,
@@ -167,6 +176,7 @@ class CpuBackend implements Backend {
     const positions = (names: readonly string[]): Map<string, number> => new Map(names.map((name, i) => [name, i]))
     this.tables = { kernels: positions(info.kernels), opcodes: positions(info.opcodes) }
     this.packs = new PackCache(addon, this.tables.kernels)
+    this.profiler = new CpuProfiler(addon, this.tables.kernels, info.threads)
   }
 
   describe(): Readonly<Record<string, string | number>> {
@@ -191,7 +201,8 @@ class CpuBackend implements Backend {
     }
     const prepared = runPasses(graph, standardPasses(keep))
     const program = compileProgram(prepared, this.tables, options.donated, options.stableFrom)
-    return new CpuExecutable(this.addon, options.name || 'a compiled function', prepared, program, byBody, this.packs)
+    const name = options.name || 'a compiled function'
+    return new CpuExecutable(this.addon, name, prepared, program, byBody, this.packs, this.profiler)
   }
 }
 

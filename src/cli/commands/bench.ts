@@ -8,9 +8,11 @@ import { printJson, printLine, printTable } from '../output.js'
 interface Options {
   readonly case?: string
   readonly list?: boolean
+  readonly json?: boolean
   readonly repeat: number
   readonly warmup: number
   readonly maxS: number
+  readonly profile?: string | true
 }
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))
@@ -66,7 +68,21 @@ async function runCase(name: string, options: Options, signal: AbortSignal): Pro
     signal,
   })
   const { threads = 1, isa } = currentBackend().describe()
-  return record(name, prepared, timing, verified, { threads, backend: currentBackend().name, isa })
+  const limits = currentBackend().profiler?.limits()
+  const peak = limits && { peak_gflops: rounded(limits.gflops, 1), peak_GBs: rounded(limits.bandwidth, 1) }
+  if (options.profile) await profileCase(name, prepared, options)
+  return record(name, prepared, timing, verified, { threads, backend: currentBackend().name, isa, ...peak })
+}
+
+/** One round of the ring under the profiler: a table to read, and files where a folder is named. */
+async function profileCase(name: string, prepared: Prepared, { profile, json }: Options): Promise<void> {
+  const { startProfile, realise } = await import('../../runtime/index.js')
+  const { printProfile, writeProfile } = await import('../profile.js')
+  const running = startProfile()
+  for (let slot = 0; slot < prepared.ring; slot++) await realise(prepared.step(slot).map(({ value }) => value))
+  const result = running.stop()
+  if (!json) await printProfile(result)
+  if (typeof profile === 'string') await writeProfile(profile, name, result)
 }
 
 export const command: CliCommand<Options> = {
@@ -74,6 +90,10 @@ export const command: CliCommand<Options> = {
     command
       .option('--case <names>', 'one case, or several with commas between them')
       .option('--list', 'name the cases')
+      .option(
+        '--profile [folder]',
+        'time every kernel of a few steps; the folder gets a Chrome trace, an SVG and a table',
+      )
       .option('--repeat <n>', 'timed samples', wholeNumber('--repeat', 1), 10)
       .option('--warmup <n>', 'runs before timing', wholeNumber('--warmup', 0), 2)
       .option('--max-s <seconds>', 'stop repeating after so many seconds', wholeNumber('--max-s', 1), 60)
@@ -100,6 +120,7 @@ export const command: CliCommand<Options> = {
         'median_ms',
         'min_ms',
         'gflops',
+        'peak_gflops',
         'items_s',
         'other_cpu_pct',
         'check_error',

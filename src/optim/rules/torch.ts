@@ -41,7 +41,7 @@ export interface TorchAdamOptions {
 /** torch.optim.Adam and AdamW (decoupledWeightDecay). Kingma and Ba 2014, Loshchilov and Hutter 2017, Reddi et al. 2018. */
 export const torchAdam: UpdateRule<
   TorchAdamOptions,
-  'decay' | 'oneMinusBeta1' | 'beta2' | 'oneMinusBeta2' | 'stepSize' | 'rootCorrection2' | 'eps'
+  'decay' | 'oneMinusBeta1' | 'beta2' | 'oneMinusBeta2' | 'stepSize' | 'inverseRootCorrection2' | 'eps'
 > = {
   name: 'adam',
   slots: ({ amsgrad }) => ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
@@ -51,7 +51,7 @@ export const torchAdam: UpdateRule<
     beta2,
     oneMinusBeta2: 1 - beta2,
     stepSize: lr / (1 - beta1 ** t),
-    rootCorrection2: Math.sqrt(1 - beta2 ** t),
+    inverseRootCorrection2: 1 / Math.sqrt(1 - beta2 ** t),
     eps,
   }),
   update(param, grad, slots, s, { weightDecay, amsgrad, maximize, decoupledWeightDecay }) {
@@ -62,7 +62,7 @@ export const torchAdam: UpdateRule<
     const mean = towards(slots.exp_avg, g, s.oneMinusBeta1)
     const second = add(mul(slots.exp_avg_sq, s.beta2), mul(square(g), s.oneMinusBeta2))
     const largest = amsgrad ? maximum(slots.max_exp_avg_sq, second) : second
-    const denominator = add(div(sqrt(largest), s.rootCorrection2), s.eps)
+    const denominator = add(mul(sqrt(largest), s.inverseRootCorrection2), s.eps)
     const next: Record<string, Tensor> = { exp_avg: mean, exp_avg_sq: second }
     if (amsgrad) next.max_exp_avg_sq = largest
     return { param: sub(p, mul(div(mean, denominator), s.stepSize)), slots: next }
