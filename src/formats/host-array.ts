@@ -54,7 +54,7 @@ export function arrayFromBytes(bytes: Uint8Array, dtype: DType, order: 'little' 
   const size = dtypeBytes(dtype)
   const swap = size > 1 && (order === 'little') !== HOST_IS_LITTLE
   const usable = !swap && bytes.byteOffset % size === 0
-  const source = usable ? bytes : bytes.slice()
+  const source = usable ? bytes : new Uint8Array(bytes) // not slice(): that of a Buffer shares its memory
   if (swap) swapBytes(source, size)
   return new (arrayConstructor(dtype))(source.buffer, source.byteOffset, source.byteLength / size)
 }

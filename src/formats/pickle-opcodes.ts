@@ -172,8 +172,8 @@ const TABLE: readonly (readonly [code: string | number, name: string, run: Opcod
   [')', 'EMPTY_TUPLE', (m) => m.pushContainer([])],
   ['u', 'SETITEMS', setItems],
   ['G', 'BINFLOAT', (m) => m.push(m.f64())],
-  ['B', 'BINBYTES', (m) => m.push(m.take(m.u32()).slice())],
-  ['C', 'SHORT_BINBYTES', (m) => m.push(m.take(m.u8()).slice())],
+  ['B', 'BINBYTES', (m) => m.push(new Uint8Array(m.take(m.u32())))],
+  ['C', 'SHORT_BINBYTES', (m) => m.push(new Uint8Array(m.take(m.u8())))],
   [0x80, 'PROTO', protocol],
   [0x81, 'NEWOBJ', reduce],
   [0x82, 'EXT1', refuse('names from an extension registry')],
@@ -188,7 +188,7 @@ const TABLE: readonly (readonly [code: string | number, name: string, run: Opcod
   [0x8b, 'LONG4', (m) => m.push(m.integer(m.u32()))],
   [0x8c, 'SHORT_BINUNICODE', (m) => m.push(m.text(m.u8()))],
   [0x8d, 'BINUNICODE8', (m) => m.push(m.text(m.u64()))],
-  [0x8e, 'BINBYTES8', (m) => m.push(m.take(m.u64()).slice())],
+  [0x8e, 'BINBYTES8', (m) => m.push(new Uint8Array(m.take(m.u64())))],
   [0x8f, 'EMPTY_SET', (m) => m.pushContainer(new Set())],
   [0x90, 'ADDITEMS', addItems],
   [0x91, 'FROZENSET', (m) => m.pushContainer(new Set(m.popMark()))],
@@ -197,7 +197,7 @@ const TABLE: readonly (readonly [code: string | number, name: string, run: Opcod
   [0x94, 'MEMOIZE', (m) => m.remember(m.memo.size)],
   // A frame only groups opcodes for reading ahead: its length is of no use here.
   [0x95, 'FRAME', (m) => void m.take(8)],
-  [0x96, 'BYTEARRAY8', (m) => m.push(m.take(m.u64()).slice())],
+  [0x96, 'BYTEARRAY8', (m) => m.push(new Uint8Array(m.take(m.u64())))],
   [0x97, 'NEXT_BUFFER', refuse('buffers outside the pickle')],
   [0x98, 'READONLY_BUFFER', refuse('buffers outside the pickle')],
 ]

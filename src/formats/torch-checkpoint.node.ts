@@ -164,7 +164,7 @@ function elements(
   const start = tensor.offset * tensor.dtype.bytes
   const touched = storage.subarray(start, start + tensor.extent * tensor.dtype.bytes)
   const whole = tensor.contiguous && !shared && touched.length === storage.length && order === 'little'
-  const source = arrayFromBytes(whole ? touched : touched.slice(), dtype, order)
+  const source = arrayFromBytes(whole ? touched : new Uint8Array(touched), dtype, order)
   return tensor.contiguous ? source : gather(source, dtype, tensor)
 }
 

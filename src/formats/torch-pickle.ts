@@ -143,6 +143,7 @@ const NAMES: ReadonlyMap<string, Call | null> = new Map<string, Call | null>([
   ['torch.nn.parameter.Parameter', parameter],
   ['torch.nn.parameter.Buffer', parameter],
   ['torch.Tensor', constant],
+  ['torch.serialization._get_layout', refused('sparse tensors (torch.serialization._get_layout)')],
   ['torch.Size', list],
   ['torch.device', (args) => args.map((part) => describePickleValue(part).replaceAll('"', '')).join(':')],
   ['collections.OrderedDict', pairs],
