@@ -1,9 +1,9 @@
 /** BERT (Devlin et al. 2019) with transformers' heads. Shapes: B batch, T tokens, H features, V vocabulary, L labels. */
 import { Module, torch } from '../nn/index.js'
-import { add, asTensor, Parameter, type Tensor, zeros } from '../tensor/index.js'
+import { add, Parameter, type Tensor, zeros } from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
-import { BertEncoder, BertPooler } from './blocks/bert-layers.js'
-import { checkLength, embed, positionsFrom, tokenVectors } from './blocks/embeddings.js'
+import { BertEmbeddings, type BertEmbeddingsOptions } from './blocks/bert-embeddings.js'
+import { BertEncoder, BertPooler, runBertEncoder } from './blocks/bert-layers.js'
 import {
   ChoiceClassifier,
   type ClassifierOptions,
@@ -15,8 +15,7 @@ import {
   TokenClassifier,
 } from './blocks/heads.js'
 import { causalLoss, tokenLoss } from './blocks/losses.js'
-import { both as bothMasks, causalMask, keyMask } from './blocks/masks.js'
-import { lossOf, passed, Recorder } from './blocks/outputs.js'
+import { lossOf, passed } from './blocks/outputs.js'
 import { type ConfigOf, defineConfig } from './pretrained/config.js'
 import { defineModels } from './pretrained/definition.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from './pretrained/io.js'
@@ -46,44 +45,26 @@ export type BertConfig = ConfigOf<typeof config>
 
 const family: Family = { config, prefix: 'bert', optional: /(^|\.)pooler\./ }
 
-class Embeddings extends Module {
-  readonly word_embeddings: torch.Embedding
-  readonly position_embeddings: torch.Embedding
-  readonly token_type_embeddings: torch.Embedding
-  readonly LayerNorm: torch.LayerNorm
-  readonly dropout: torch.Dropout
-
-  constructor(settings: BertConfig) {
-    super()
-    const { hidden_size: width, pad_token_id: padding } = settings
-    this.word_embeddings = new torch.Embedding(settings.vocab_size, width, { paddingIdx: padding ?? undefined })
-    this.position_embeddings = new torch.Embedding(settings.max_position_embeddings, width)
-    this.token_type_embeddings = new torch.Embedding(settings.type_vocab_size, width)
-    this.LayerNorm = new torch.LayerNorm(width, { eps: settings.layer_norm_eps })
-    this.dropout = new torch.Dropout(settings.hidden_dropout_prob)
-  }
-
-  forward(inputs: ModelInputs): Tensor {
-    const words = tokenVectors(this.word_embeddings, inputs)
-    const [batch, tokens] = words.shape
-    checkLength(tokens, this.position_embeddings.numEmbeddings)
-    const types = inputs.token_type_ids ?? zeros([batch, tokens], { dtype: 'i32' })
-    const places = embed(this.position_embeddings, inputs.position_ids ?? positionsFrom(tokens))
-    const sum = add(add(words, embed(this.token_type_embeddings, types)), places)
-    return this.dropout.forward(this.LayerNorm.forward(sum))
-  }
-}
+const embeddingsOptions = (settings: BertConfig): BertEmbeddingsOptions => ({
+  vocabSize: settings.vocab_size,
+  width: settings.hidden_size,
+  positions: settings.max_position_embeddings,
+  types: settings.type_vocab_size,
+  padding: settings.pad_token_id,
+  eps: settings.layer_norm_eps,
+  dropout: settings.hidden_dropout_prob,
+})
 
 /** States of the tokens and, unless left out, of the whole text. */
 export class BertModel extends EncoderModel<BertConfig> {
   static override readonly family: Family = family
-  readonly embeddings: Embeddings
+  readonly embeddings: BertEmbeddings
   readonly encoder: BertEncoder
   readonly pooler: BertPooler | null
 
   constructor(settings: BertConfig, options: { pooler?: boolean } = {}) {
     super(settings)
-    this.embeddings = new Embeddings(settings)
+    this.embeddings = new BertEmbeddings(embeddingsOptions(settings))
     this.encoder = new BertEncoder(settings)
     this.pooler = (options.pooler ?? true) ? new BertPooler(settings) : null
   }
@@ -93,20 +74,10 @@ export class BertModel extends EncoderModel<BertConfig> {
   }
 
   override forward(inputs: ModelInputs): BaseModelOutput {
-    const { encoder_hidden_states: states } = inputs
-    const encoderStates = states === null || states === undefined ? null : asTensor(states)
-    const recorder = new Recorder(this.config, inputs, this.config.add_cross_attention && encoderStates !== null)
     const x = this.embeddings.forward(inputs)
-    const tokens = x.shape[1]
-    const causal = this.config.is_decoder ? causalMask(tokens, tokens, 0) : null
-    const last_hidden_state = this.encoder.forward(x, {
-      mask: bothMasks(keyMask(inputs.attention_mask), causal),
-      recorder,
-      encoderStates: this.config.is_decoder ? encoderStates : null,
-      encoderMask: keyMask(inputs.encoder_attention_mask),
-    })
-    const pooled = this.pooler ? { pooler_output: this.pooler.forward(last_hidden_state) } : {}
-    return { last_hidden_state, ...pooled, ...recorder.outputs }
+    const { states, recorded } = runBertEncoder(this.encoder, x, this.config, inputs)
+    const pooled = this.pooler ? { pooler_output: this.pooler.forward(states) } : {}
+    return { last_hidden_state: states, ...pooled, ...recorded }
   }
 }
 

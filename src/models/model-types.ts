@@ -4,7 +4,12 @@ type Loader = () => Promise<{ readonly default: ModelDefinition }>
 
 /** Files of this folder by `model_type`, each loaded when a config asks for it. */
 export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
+  albert: () => import('./albert.js'),
   bert: () => import('./bert.js'),
+  distilbert: () => import('./distilbert.js'),
+  electra: () => import('./electra.js'),
+  roberta: () => import('./roberta.js'),
+  'xlm-roberta': () => import('./xlm-roberta.js'),
 }
 
 /** An architecture or class that this build has no code for. */

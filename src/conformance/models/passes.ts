@@ -1,5 +1,5 @@
-import { fileKeyOf, type ModelInputs, type ModelOutput, type PreTrainedModel } from '../../models/index.js'
-import { gradients, type Parameter, Tensor } from '../../tensor/index.js'
+import { type Family, keyOfFile, type ModelInputs, type ModelOutput, type PreTrainedModel } from '../../models/index.js'
+import { gradients, Tensor } from '../../tensor/index.js'
 import { type Comparison, compareValues, type Tolerance, type Values } from '../compare.js'
 import { type GoldenTensors, readValues } from '../golden.js'
 import type { ModelPass, ModelTolerance } from './golden.js'
@@ -66,14 +66,16 @@ async function compareTensors(
   })
 }
 
-/** Gradients by the names of the file's tensors. */
-function gradientsOf(model: PreTrainedModel, loss: Tensor): Map<string, Tensor> {
-  const keys =
-    (model.constructor as unknown as { family: { keys?: Parameters<typeof fileKeyOf>[1] } }).family.keys ?? []
-  const named = [...model.namedParameters()].filter(({ parameter }) => parameter.trainable)
-  const parameters: Parameter[] = named.map(({ parameter }) => parameter)
-  const grads = gradients(loss, parameters)
-  return new Map(named.map(({ name }, i) => [fileKeyOf(name, keys), grads[i]]))
+/** Gradients by the model's paths, tied weights under each of theirs. */
+function gradientsOf(model: PreTrainedModel, loss: Tensor): (name: string) => Tensor | undefined {
+  const { keys = [], prefix } = (model.constructor as unknown as { family: Family }).family
+  const parameters = model.parameters().filter((parameter) => parameter.trainable)
+  const grads = new Map(gradients(loss, parameters).map((grad, i) => [parameters[i], grad]))
+  const byPath = new Map([...model.parameterReferences()].map(({ name, parameter }) => [name, grads.get(parameter)]))
+  return (name) => {
+    const key = keyOfFile(name, keys) ?? name
+    return byPath.get(key) ?? byPath.get(`${prefix}.${key}`)
+  }
 }
 
 const missing = (where: string): Comparison => ({ worst: null, reason: `${where}: the model gives no such result` })
@@ -100,9 +102,9 @@ export async function comparePass(
   const compared = await compareTensors(outputs, { atol: tolerance.logits_atol, rtol: tolerance.logits_rtol }, counted)
   if (!grads) return [...absent, ...compared]
   const wanted = (pass.grads ?? []).map((name) => [`${pass.name}/grad/${name}`, name] as const)
-  const lost = wanted.filter(([, name]) => !grads.has(name)).map(([key]) => missing(key))
+  const lost = wanted.filter(([, name]) => !grads(name)).map(([key]) => missing(key))
   const pairs = wanted.flatMap(([key, name]) => {
-    const got = grads.get(name)
+    const got = grads(name)
     return got ? [[key, got, file.values(key)] as const] : []
   })
   const gradTolerance = { atol: tolerance.grad_atol, rtol: tolerance.grad_rtol }

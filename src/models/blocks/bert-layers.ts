@@ -1,10 +1,12 @@
 /** The layers of BERT (Devlin et al. 2019), which RoBERTa, ELECTRA and others share. Shapes: B batch, T tokens, H features. */
 import { Module, torch } from '../../nn/index.js'
-import { add, type Tensor, tanh } from '../../tensor/index.js'
+import { add, asTensor, type Tensor, tanh } from '../../tensor/index.js'
+import type { BaseConfig } from '../pretrained/config.js'
+import type { ModelInputs } from '../pretrained/io.js'
 import { type ActivationFn, activation } from './activations.js'
 import { attend, splitHeads } from './attention.js'
-import type { Mask } from './masks.js'
-import type { Recorder } from './outputs.js'
+import { both, causalMask, keyMask, type Mask } from './masks.js'
+import { Recorder } from './outputs.js'
 
 export interface BertLayerConfig {
   readonly hidden_size: number
@@ -160,4 +162,25 @@ export class BertPooler extends Module {
   forward(states: Tensor): Tensor {
     return tanh(this.dense.forward(states.select(1, 0)))
   }
+}
+
+/** Runs an encoder over embedded tokens with the masks, states and records that the inputs ask for. */
+export function runBertEncoder(
+  encoder: BertEncoder,
+  x: Tensor,
+  config: BertLayerConfig & BaseConfig,
+  inputs: ModelInputs,
+) {
+  const { encoder_hidden_states: given } = inputs
+  const encoderStates = config.is_decoder && given !== null && given !== undefined ? asTensor(given) : null
+  const recorder = new Recorder(config, inputs, encoderStates !== null)
+  const tokens = x.shape[1]
+  const causal = config.is_decoder ? causalMask(tokens, tokens, 0) : null
+  const states = encoder.forward(x, {
+    mask: both(keyMask(inputs.attention_mask), causal),
+    recorder,
+    encoderStates,
+    encoderMask: keyMask(inputs.encoder_attention_mask),
+  })
+  return { states, recorded: recorder.outputs }
 }

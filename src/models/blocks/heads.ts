@@ -1,9 +1,10 @@
 /** Heads that many encoders share. Shapes: B batch, T tokens, C choices, H features, L labels. */
-import { type Child, torch } from '../../nn/index.js'
-import { reshape, type Tensor } from '../../tensor/index.js'
+import { type Child, Module, torch } from '../../nn/index.js'
+import { gelu, Parameter, reshape, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
 import type { BaseConfig } from '../pretrained/config.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from '../pretrained/io.js'
 import { type Family, PreTrainedModel } from '../pretrained/model.js'
+import { type ActivationFn, activation } from './activations.js'
 import { flattenChoices } from './embeddings.js'
 import { classLoss, tokenLoss } from './losses.js'
 import { lossOf, passed, spanOutput } from './outputs.js'
@@ -72,6 +73,90 @@ export abstract class SequenceClassifier<C extends BaseConfig> extends Headed<C>
     const base = this.base.forward(inputs)
     const logits = this.scores(base, inputs)
     return { ...lossOf(inputs.labels, (labels) => classLoss(this.config, logits, labels)), logits, ...passed(base) }
+  }
+}
+
+/** Dropout, dense, activation, dropout and the map to the labels, from the state of the first token. */
+export class ClassificationHead extends Module {
+  readonly dense: torch.Linear
+  readonly out_proj: torch.Linear
+  readonly dropout: torch.Dropout
+  readonly #act: ActivationFn
+
+  constructor({ dropout, width, labels }: ClassifierOptions, act = 'tanh') {
+    super()
+    this.dense = new torch.Linear(width, width)
+    this.out_proj = new torch.Linear(width, labels)
+    this.dropout = new torch.Dropout(dropout)
+    this.#act = activation(act)
+  }
+
+  forward(states: Tensor): Tensor {
+    const first = this.dropout.forward(states.select(1, 0))
+    return this.out_proj.forward(this.dropout.forward(this.#act(this.dense.forward(first))))
+  }
+}
+
+/** {@link SequenceClassifier} by a {@link ClassificationHead}. */
+export abstract class FirstTokenClassifier<C extends BaseConfig> extends SequenceClassifier<C> {
+  readonly classifier: ClassificationHead
+
+  constructor(config: C, base: EncoderModel, options: ClassifierOptions, act?: string) {
+    super(config, base)
+    this.classifier = new ClassificationHead(options, act)
+  }
+
+  protected override scores(base: BaseModelOutput): Tensor {
+    return this.classifier.forward(base.last_hidden_state)
+  }
+}
+
+/** Dense, gelu, norm, and scores over the vocabulary with a bias: the head of RoBERTa's kind. */
+export class LMHead extends Module {
+  readonly dense: torch.Linear
+  readonly layer_norm: torch.LayerNorm
+  readonly bias: Parameter
+  readonly decoder: torch.Linear
+
+  constructor(width: number, vocabSize: number, eps: number, words: Parameter | undefined) {
+    super()
+    this.dense = new torch.Linear(width, width)
+    this.layer_norm = new torch.LayerNorm(width, { eps })
+    this.bias = new Parameter(zeros([vocabSize]))
+    this.decoder = new torch.Linear(width, vocabSize, { bias: this.bias, weight: words })
+  }
+
+  forward(states: Tensor): Tensor {
+    return this.decoder.forward(this.layer_norm.forward(gelu(this.dense.forward(states))))
+  }
+}
+
+/** Scores over the vocabulary [B, T, V] by an {@link LMHead}; `labels` [B, T], -100 where a token does not count. */
+export abstract class MaskedLanguageModel<C extends BaseConfig> extends Headed<C> {
+  readonly lm_head: LMHead
+
+  constructor(
+    config: C,
+    base: EncoderModel,
+    { width, vocabSize, eps }: { width: number; vocabSize: number; eps: number },
+  ) {
+    super(config, base)
+    const words = config.tie_word_embeddings ? base.inputEmbeddings()?.weight : undefined
+    this.lm_head = new LMHead(width, vocabSize, eps, words)
+  }
+
+  override vocabularyParameters(): readonly Parameter[] {
+    return [this.lm_head.bias, this.lm_head.decoder.weight]
+  }
+
+  protected loss(logits: Tensor, labels: TensorLike): Tensor {
+    return tokenLoss(logits, labels)
+  }
+
+  override forward(inputs: ModelInputs): LogitsOutput {
+    const base = this.base.forward(inputs)
+    const logits = this.lm_head.forward(base.last_hidden_state)
+    return { ...lossOf(inputs.labels, (labels) => this.loss(logits, labels)), logits, ...passed(base) }
   }
 }
 
