@@ -24,6 +24,7 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'optim', filter: '^(schedules|clip_ema)/', atLeast: 45 },
   { area: 'keras', filter: '^fit/(dense1|mlp|cnn|conv1d|functional|callbacks)', atLeast: 10 },
   { area: 'keras', filter: '^(layers|losses|metrics)/', atLeast: 120 },
+  { area: 'metrics', filter: '', atLeast: 13 },
 ]
 
 async function holds(folder: string, { area, filter, atLeast }: Expectation): Promise<void> {
@@ -60,7 +61,7 @@ describe('the whole set of references', { skip: existsSync(whole) ? false : `no 
   before(() => {
     setBackend('interpreter')
   })
-  for (const area of ['ops', 'optim', 'keras']) {
+  for (const area of ['ops', 'optim', 'keras', 'metrics']) {
     test(`no case of ${area} fails`, async () => {
       const report = await runConformance(whole, { area })
       assert.deepEqual(report.areas[0].failures, [])

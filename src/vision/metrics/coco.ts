@@ -31,7 +31,7 @@ const AREAS: CocoOptions['areaRanges'] = [
   ['medium', 32 ** 2, 96 ** 2],
   ['large', 96 ** 2, 1e10],
 ]
-const SIGMAS = [26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89].map((sigma) => sigma / 10 / 10)
+const SIGMAS = [26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89].map((sigma) => sigma / 100 / 10)
 
 function settingsOf(dataset: CocoDataset, options: CocoOptions): Settings {
   const { iouType = 'bbox' } = options
