@@ -100,16 +100,16 @@ function tensorFilter(text: string | undefined): RegExp | null {
 export const command: CliCommand<Options> = {
   configure(command: Command) {
     command
-      .argument('<path>', 'a .safetensors file, its index, or a checkpoint folder')
+      .argument('<path>', 'a safetensors or PyTorch file, an index of shards, or a checkpoint folder')
       .option('--filter <regex>', 'tensors whose name matches')
   },
   async run({ args: [path], options }) {
     const filter = tensorFilter(options.filter)
     const found = await stat(path).catch(() => null)
     if (!found) throw new UsageError(`there is no file or folder ${path}`)
-    const { openSafetensors } = await import('../../formats/index.node.js')
+    const { openTensorFile } = await import('../../formats/index.node.js')
     const config = found.isDirectory() ? await readConfig(path) : null
-    const file = await openSafetensors(path)
+    const file = await openTensorFile(path)
     try {
       const rows = rowsOf(file, filter)
       if (options.json) printJson({ path, config, metadata: file.metadata, ...totals(rows), tensors: rows })

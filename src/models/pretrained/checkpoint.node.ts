@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openSafetensors } from '../../formats/index.node.js'
+import { openTensorFile } from '../../formats/index.node.js'
 import { isRecord, parseStrictJson } from '../../formats/strict-json.js'
 import type { WeightSource } from './load.js'
 
@@ -36,7 +36,7 @@ export interface OpenWeights extends WeightSource {
 }
 
 async function openTensors(path: string): Promise<OpenWeights> {
-  const file = await openSafetensors(path)
+  const file = await openTensorFile(path)
   return {
     source: path,
     shapes: new Map([...file.entries].map(([name, entry]) => [name, entry.shape])),
@@ -49,6 +49,8 @@ async function openTensors(path: string): Promise<OpenWeights> {
 const LAYOUTS: readonly (readonly [name: string, open: (path: string) => Promise<OpenWeights>])[] = [
   ['model.safetensors', openTensors],
   ['model.safetensors.index.json', openTensors],
+  ['pytorch_model.bin', openTensors],
+  ['pytorch_model.bin.index.json', openTensors],
 ]
 
 /** Opens the weights of a model folder. @throws Error naming the files that would do */
