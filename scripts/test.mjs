@@ -23,7 +23,16 @@ if (files.length === 0) {
 }
 const run = spawnSync(
   process.execPath,
-  ['--conditions=kaimo-source', '--import', 'tsx', '--test', ...flags, ...files],
+  [
+    '--conditions=kaimo-source',
+    '--import',
+    'tsx',
+    '--import',
+    './test/support/memory.ts',
+    '--test',
+    ...flags,
+    ...files,
+  ],
   {
     cwd: root,
     stdio: 'inherit',

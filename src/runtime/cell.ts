@@ -3,9 +3,19 @@ import type { Buffer } from './buffer.js'
 import { bufferOf, leafValue } from './realised.js'
 import { traceOfCells } from './trace.js'
 
+// Held weakly: state that nobody can reach any more need not be computed.
+const pending = new Set<WeakRef<Cell>>()
+
 /** Cells whose new value is still a pending graph. The next read of anything computes them too, in one program. */
-const pending = new Set<Cell>()
-export const pendingCells = (): ReadonlySet<Cell> => pending
+export function pendingCells(): Cell[] {
+  const cells: Cell[] = []
+  for (const ref of pending) {
+    const cell = ref.deref()
+    if (cell) cells.push(cell)
+    else pending.delete(ref)
+  }
+  return cells
+}
 
 let nextCell = 1
 
@@ -15,6 +25,7 @@ let nextCell = 1
  */
 export class Cell {
   readonly id = nextCell++
+  private weak: WeakRef<Cell> | null = null
 
   constructor(private current: Value) {}
 
@@ -50,8 +61,16 @@ export class Cell {
   /** Takes a value outside of any trace. */
   settle(value: Value): void {
     this.current = value
-    if (bufferOf(value)) pending.delete(this)
-    else pending.add(this)
+    if (bufferOf(value)) this.settled()
+    else {
+      this.weak ??= new WeakRef<Cell>(this)
+      pending.add(this.weak)
+    }
+  }
+
+  /** The value was realised: it is pending no more. */
+  settled(): void {
+    if (this.weak) pending.delete(this.weak)
   }
 
   /** Takes over a buffer that a compiled step wrote. */
@@ -64,6 +83,3 @@ export class Cell {
     return this.current
   }
 }
-
-/** Forgets a pending cell once its value was realised. */
-export const cellSettled = (cell: Cell): boolean => pending.delete(cell)

@@ -1,6 +1,6 @@
 import { type Node, OPS, orderKey, topologicalOrder, type Value } from '../ir/index.js'
 import type { Buffer } from './buffer.js'
-import { type Cell, cellSettled, pendingCells } from './cell.js'
+import { type Cell, pendingCells } from './cell.js'
 import { compileCached, extractGraph, trackRun } from './compile.js'
 import { bufferOf, isRealised, markRan, markRealised, ranOnce } from './realised.js'
 import { currentBackend } from './select.js'
@@ -48,7 +48,7 @@ function finish({ order, keep }: Submission, outputs: readonly Buffer[]): void {
 
 function rootsOf(values: readonly Value[]): { roots: Value[]; cells: Cell[] } {
   if (currentTrace()) throw new TracedReadError(currentTrace()?.name ?? '')
-  const cells = [...pendingCells()]
+  const cells = pendingCells()
   const roots = [...values, ...cells.map((cell) => cell.outer)].filter((value) => !isRealised(value.node))
   return { roots: [...new Set(roots)], cells }
 }
@@ -80,7 +80,7 @@ export function submit(values: readonly Value[]): Buffer[] {
     trackRun(run, inputs)
     finish(submission, run.outputs)
   }
-  cells.forEach(cellSettled)
+  for (const cell of cells) cell.settled()
   return values.map((value) => bufferOf(value) as Buffer)
 }
 
@@ -98,7 +98,7 @@ export function submitSync(values: readonly Value[]): void {
     )
     finish(submission, executable.runSync(inputs))
   }
-  cells.forEach(cellSettled)
+  for (const cell of cells) cell.settled()
 }
 
 /** Waits until the buffers of `values` are written. Rejects with what went wrong. */
