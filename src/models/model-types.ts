@@ -6,9 +6,14 @@ type Loader = () => Promise<{ readonly default: ModelDefinition }>
 export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   albert: () => import('./albert.js'),
   bert: () => import('./bert.js'),
+  'deberta-v2': () => import('./deberta-v2.js'),
   distilbert: () => import('./distilbert.js'),
   electra: () => import('./electra.js'),
+  esm: () => import('./esm.js'),
+  modernbert: () => import('./modernbert.js'),
+  mpnet: () => import('./mpnet.js'),
   roberta: () => import('./roberta.js'),
+  xlm: () => import('./xlm.js'),
   'xlm-roberta': () => import('./xlm-roberta.js'),
 }
 

@@ -1,5 +1,5 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import { matmul, permute, reshape, type Tensor } from '../../tensor/index.js'
+import { any, logicalNot, logicalOr, matmul, permute, reshape, type Tensor, where } from '../../tensor/index.js'
 import type { Mask } from './masks.js'
 
 export interface AttendOptions {
@@ -34,6 +34,16 @@ export function joinHeads(x: Tensor): Tensor {
 /** Repeats each key head for the query heads that share it. */
 export function repeatHeads(x: Tensor, times: number): Tensor {
   return times === 1 ? x : x.repeatInterleave(times, 1)
+}
+
+/**
+ * Queries that a bool mask lets see nothing (padding among padding) look at every key alike: what the references' masks of lowest
+ * numbers amount to. q [B, heads, T, D], mask [B or 1, 1, T or 1, S].
+ */
+export function seeing(q: Tensor, mask: Mask): { q: Tensor; mask: Mask } {
+  if (mask?.dtype !== 'bool') return { q, mask }
+  const sees = any(mask, -1, { keepdim: true })
+  return { q: where(sees, q, 0), mask: logicalOr(mask, logicalNot(sees)) }
 }
 
 /** softmax(q k^T scale + mask) v of q [B, heads, T, D], k and v [B, key heads, S, D], heads joined. */

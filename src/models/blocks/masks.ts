@@ -58,7 +58,7 @@ export function both(a: Mask, b: Mask): Mask {
   return additive(a).add(additive(b))
 }
 
-/** A mask as what to add to scores: 0 where allowed, the lowest f32 elsewhere (so that rows without a key stay finite). */
+/** A mask as what to add to scores: 0 where allowed, the lowest f32 elsewhere. */
 export function additive(mask: Tensor): Tensor {
   if (isFloatMask(mask)) return mask
   return mask.to('f32').sub(1).mul(LOWEST)

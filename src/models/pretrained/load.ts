@@ -100,7 +100,7 @@ function match(
     const path = placeOf(key, family.prefix, found.byPath)
     const slot = path === null ? undefined : found.byPath.get(path)
     if (path === null || !slot) {
-      unexpected.push(name)
+      if (!family.ignored?.test(name)) unexpected.push(name)
       continue
     }
     if (!sameSizes(shape, slot.parameter.shape)) {

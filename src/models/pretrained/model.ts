@@ -14,6 +14,8 @@ export interface Family {
   readonly keys?: readonly KeyRule[]
   /** Parameters of the base model that files may lack: they start anew, with a note. */
   readonly optional?: RegExp
+  /** Tensors that files hold without use: passed over in silence where the model has no place for them. */
+  readonly ignored?: RegExp
 }
 
 /** A class of models with the family that it belongs to. */

@@ -26,13 +26,16 @@ export class LayerNorm extends Module {
 
   constructor(
     readonly normalizedShape: number | readonly number[],
-    options: NormModuleOptions = {},
+    options: NormModuleOptions & {
+      /** False learns no bias; default true. */
+      bias?: boolean
+    } = {},
   ) {
     super()
     const affine = options.affine ?? true
     this.eps = options.eps ?? 1e-5
     this.weight = affine ? new Parameter(ones(shapeOf(normalizedShape))) : null
-    this.bias = affine ? new Parameter(zeros(shapeOf(normalizedShape))) : null
+    this.bias = affine && (options.bias ?? true) ? new Parameter(zeros(shapeOf(normalizedShape))) : null
   }
 
   forward(x: TensorLike): Tensor {
