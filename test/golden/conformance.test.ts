@@ -19,7 +19,7 @@ interface Expectation {
 }
 
 const EXPECTED: readonly Expectation[] = [
-  { area: 'ops', filter: '^(unary|binary|reduce|shape|loss|norm|conv|pool)/', atLeast: 450 },
+  { area: 'ops', filter: '^(unary|binary|reduce|shape|loss|norm|conv|pool|vision)/', atLeast: 450 },
   { area: 'optim', filter: '^(torch|keras)/(sgd|adam|adamw|rmsprop)(_|$)', atLeast: 30 },
   { area: 'optim', filter: '^(schedules|clip_ema)/', atLeast: 45 },
   { area: 'keras', filter: '^fit/(dense1|mlp|cnn|conv1d|functional|callbacks)', atLeast: 10 },

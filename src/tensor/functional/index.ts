@@ -36,10 +36,12 @@ export {
   type RunningOptions,
   runningStatistics,
 } from './batch-norm.js'
+export * from './boxes.js'
 export { FUNCTIONAL_COMPOSITES } from './composites.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
 export * from './ctc.js'
+export * from './deform-conv.js'
 export * from './dropout.js'
 export * from './grid-sample.js'
 export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
@@ -57,6 +59,7 @@ export {
 export * from './loss-embedding.js'
 export { type LstmLayerOptions, type LstmStates, type LstmWeights, lstmLayer } from './lstm.js'
 export { type MultiHeadAttention, type MultiHeadAttentionOptions, multiHeadAttention } from './multi-head.js'
+export * from './nms.js'
 export {
   type GroupNormOptions,
   groupNorm,
@@ -96,6 +99,9 @@ export {
 export { type LayerOptions, lengthMask, type RecurrentWeights, recur } from './recurrent.js'
 export type { LossOptions, Reduction } from './reduction.js'
 export * from './rnn.js'
+export type { OutputSize, RoiOptions } from './roi.js'
+export { psRoiAlign, type RoiAlignOptions, roiAlign } from './roi-align.js'
+export * from './roi-pool.js'
 export * from './rotary.js'
 export * from './spatial.js'
 export * from './unfold.js'

@@ -4,6 +4,7 @@ import { DTypeValue, type PyValue } from '../values.js'
 import { ATTENTION } from './attention.js'
 import { BINARY } from './binary.js'
 import { CREATE } from './create.js'
+import { DETECTION } from './detection.js'
 import { INDEX } from './index-ops.js'
 import { LINALG } from './linalg.js'
 import { LOSS } from './loss.js'
@@ -33,6 +34,7 @@ export const FUNCTIONS: BindingTable = new Map(
     ATTENTION,
     RECURRENT,
     RESAMPLE,
+    DETECTION,
   ].flatMap((table) => [...table]),
 )
 
