@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'list the tensors of a checkpoint: names, shapes, dtypes, counts',
     load: () => import('./commands/inspect.js'),
   },
+  download: {
+    summary: 'fetch a model from a hub into the cache that Python shares',
+    load: () => import('./commands/download.js'),
+  },
   doctor: {
     summary: 'show which backend runs here, with what instructions and threads, and why',
     load: () => import('./commands/doctor.js'),

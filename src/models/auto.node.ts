@@ -4,7 +4,7 @@ import { type BaseConfig, parseConfig } from './pretrained/config.js'
 import type { AutoTask, ModelDefinition } from './pretrained/definition.js'
 import type { ModelClass, PreTrainedModel } from './pretrained/model.js'
 import type { LoadOptions } from './pretrained/options.js'
-import { resolveModelFolder } from './pretrained/resolve.node.js'
+import { resolveConfigFolder } from './pretrained/resolve.node.js'
 import './pretrained/store.node.js'
 import { modelDefinition, UnknownModelError } from './model-types.js'
 
@@ -18,7 +18,7 @@ function modelTypeOf(json: object, source: string): string {
 export const AutoConfig = {
   /** The config of a checkpoint folder or hub id, with defaults filled in. */
   async fromPretrained(source: string, options: LoadOptions = {}): Promise<BaseConfig> {
-    const folder = await resolveModelFolder(source, options)
+    const folder = await resolveConfigFolder(source, options)
     return AutoConfig.fromObject(await readConfigJson(folder), join(folder, 'config.json'))
   },
 
@@ -30,7 +30,7 @@ export const AutoConfig = {
 }
 
 async function definitionAt(source: string, options: LoadOptions): Promise<ModelDefinition> {
-  const folder = await resolveModelFolder(source, options)
+  const folder = await resolveConfigFolder(source, options)
   return modelDefinition(modelTypeOf(await readConfigJson(folder), join(folder, 'config.json')))
 }
 

@@ -1,3 +1,4 @@
+import type { HubProgress } from '../../hub/index.node.js'
 import type { DType } from '../../tensor/index.js'
 
 export interface LoadOptions {
@@ -20,7 +21,11 @@ export interface LoadOptions {
   readonly revision?: string
   readonly cacheDir?: string
   readonly offline?: boolean
-  readonly token?: string
+  readonly token?: string | false
+  /** Address of the hub; default: HF_ENDPOINT, or https://huggingface.co. */
+  readonly endpoint?: string
+  /** Told of every file that is downloaded. */
+  readonly onDownload?: (progress: HubProgress) => void
 }
 
 /** What reading a checkpoint found. Names are the model's for `missing`, the file's otherwise. */

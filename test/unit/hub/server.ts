@@ -111,7 +111,8 @@ export class FaultyHub {
     const file = /^\/(.+)\/resolve\/([0-9a-f]{40}|main)\/(.+)$/.exec(path)
     const served = file ? this.repositories[file[1]]?.files[file[3]] : undefined
     if (!file || !served) return void response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end()
-    if (host === 'hub' && request.method === 'HEAD') return this.#head(served, this.repositories[file[1]].commit, response)
+    if (host === 'hub' && request.method === 'HEAD')
+      return this.#head(served, this.repositories[file[1]].commit, path, response)
     if (host === 'hub' && served.large) return void response.writeHead(302, { location: this.#store + path }).end()
     this.#send(file[3], served, request, response)
   }
@@ -136,9 +137,9 @@ export class FaultyHub {
     response.end(JSON.stringify({ id, sha: repository.commit, siblings }))
   }
 
-  #head(file: ServedFile, commit: string, response: ServerResponse): void {
+  #head(file: ServedFile, commit: string, path: string, response: ServerResponse): void {
     const size = String(file.content.length)
-    const linked = { 'x-linked-etag': `"${hashOf(file)}"`, 'x-linked-size': size, location: `${this.#store}/elsewhere` }
+    const linked = { 'x-linked-etag': `"${hashOf(file)}"`, 'x-linked-size': size, location: this.#store + path }
     const headers = file.large ? linked : { etag: `W/"${hashOf(file)}"`, 'content-length': size }
     response.writeHead(file.large ? 302 : 200, { 'x-repo-commit': commit, ...headers }).end()
   }
