@@ -187,7 +187,8 @@ class PredictionHead extends Module {
     this.LayerNorm = new torch.LayerNorm(narrow, { eps: settings.layer_norm_eps })
     this.bias = new Parameter(zeros([tokens]))
     this.dense = new torch.Linear(settings.hidden_size, narrow)
-    this.decoder = new torch.Linear(narrow, tokens, { bias: this.bias, weight: words })
+    const tied = words ? { weight: words, bias: this.bias } : {}
+    this.decoder = new torch.Linear(narrow, tokens, tied)
     this.#act = activation(settings.hidden_act)
   }
 

@@ -107,8 +107,8 @@ class PredictionHead extends Module {
     super()
     this.transform = new PredictionTransform(settings)
     this.bias = new Parameter(zeros([settings.vocab_size]))
-    const weight = settings.tie_word_embeddings ? words : undefined
-    this.decoder = new torch.Linear(settings.hidden_size, settings.vocab_size, { bias: this.bias, weight })
+    const tied = settings.tie_word_embeddings ? { weight: words, bias: this.bias } : {}
+    this.decoder = new torch.Linear(settings.hidden_size, settings.vocab_size, tied)
   }
 
   forward(x: Tensor): Tensor {

@@ -102,8 +102,8 @@ class LegacyPredictions extends Module {
     const width = settings.embedding_size ?? settings.hidden_size
     this.transform = new Transform(settings, width)
     this.bias = new Parameter(zeros([tokens]))
-    const weight = settings.tie_word_embeddings ? words : undefined
-    this.decoder = new torch.Linear(width, tokens, { bias: this.bias, weight })
+    const tied = settings.tie_word_embeddings ? { weight: words, bias: this.bias } : {}
+    this.decoder = new torch.Linear(width, tokens, tied)
   }
 }
 

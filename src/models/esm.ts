@@ -325,7 +325,7 @@ export class EsmForMaskedLM extends MaskedLanguageModel<EsmConfig> {
   static override readonly family: Family = family
   constructor(settings: EsmConfig) {
     const { hidden_size: width, vocab_size: vocabSize, layer_norm_eps: eps } = settings
-    super(settings, bare(settings), { width, vocabSize, eps })
+    super(settings, bare(settings), { width, vocabSize, eps, bias: 'added' })
   }
 }
 

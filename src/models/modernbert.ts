@@ -3,7 +3,7 @@ import { Module, torch } from '../nn/index.js'
 import type { RotaryTables } from '../tensor/functional/index.js'
 import { add, asTensor, div, mul, type Parameter, reshape, sum, type Tensor, unsqueeze } from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
-import { attend, seeing, splitHeads } from './blocks/attention.js'
+import { attendSeeing, splitHeads } from './blocks/attention.js'
 import { flattenChoices, positionsFrom, tokenVectors } from './blocks/embeddings.js'
 import { EncoderModel, Headed } from './blocks/heads.js'
 import { classLoss, tokenLoss } from './blocks/losses.js'
@@ -122,14 +122,13 @@ class Attention extends Module {
     this.out_drop = new torch.Dropout(settings.attention_dropout)
   }
 
-  forward(x: Tensor, given: Mask, tables: RotaryTables, recorder: Recorder): Tensor {
+  forward(x: Tensor, mask: Mask, tables: RotaryTables, recorder: Recorder): Tensor {
     const parts = this.Wqkv.forward(x)
       .chunk(3, -1)
       .map((part) => splitHeads(part, this.settings.num_attention_heads))
-    const [turned, k] = rotate(tables, false, parts[0], parts[1])
-    const { q, mask } = seeing(turned, given)
+    const [q, k] = rotate(tables, false, parts[0], parts[1])
     const dropout = this.training ? this.settings.attention_dropout : 0
-    const { output, weights } = attend(q, k, parts[2], { mask, dropout, weights: recorder.wantsAttentions })
+    const { output, weights } = attendSeeing(q, k, parts[2], { mask, dropout, weights: recorder.wantsAttentions })
     recorder.attention(weights)
     return this.out_drop.forward(this.Wo.forward(output))
   }

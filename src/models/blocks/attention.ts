@@ -1,5 +1,5 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import { any, logicalNot, logicalOr, matmul, permute, reshape, type Tensor, where } from '../../tensor/index.js'
+import { any, logicalNot, logicalOr, matmul, mean, permute, reshape, stopGradient, type Tensor, transpose, where } from '../../tensor/index.js'
 import type { Mask } from './masks.js'
 
 export interface AttendOptions {
@@ -36,16 +36,6 @@ export function repeatHeads(x: Tensor, times: number): Tensor {
   return times === 1 ? x : x.repeatInterleave(times, 1)
 }
 
-/**
- * Queries that a bool mask lets see nothing (padding among padding) look at every key alike: what the references' masks of lowest
- * numbers amount to. q [B, heads, T, D], mask [B or 1, 1, T or 1, S].
- */
-export function seeing(q: Tensor, mask: Mask): { q: Tensor; mask: Mask } {
-  if (mask?.dtype !== 'bool') return { q, mask }
-  const sees = any(mask, -1, { keepdim: true })
-  return { q: where(sees, q, 0), mask: logicalOr(mask, logicalNot(sees)) }
-}
-
 /** softmax(q k^T scale + mask) v of q [B, heads, T, D], k and v [B, key heads, S, D], heads joined. */
 export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions = {}): Attended {
   const { mask = null, scale = 1 / Math.sqrt(q.shape[3]) } = options
@@ -56,4 +46,22 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions =
   const weights = attentionWeights(q, k, { mask, scale })
   const kept = options.dropout ? dropout(weights, { p: options.dropout }) : weights
   return { output: joinHeads(matmul(kept, repeatHeads(v, q.shape[1] / k.shape[1]))), weights: kept }
+}
+
+/**
+ * {@link attend}, but queries that a bool mask lets see nothing (padding among padding) look at every key alike, which is what the
+ * references' masks of lowest numbers amount to. There the scores are lost to rounding while gradients still pass through them: a term
+ * of value 0 stands for those.
+ */
+export function attendSeeing(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions = {}): Attended {
+  const { mask } = options
+  if (mask?.dtype !== 'bool') return attend(q, k, v, options)
+  const sees = any(mask, -1, { keepdim: true })
+  const all = logicalOr(mask, logicalNot(sees))
+  const { output, weights } = attend(where(sees, q, 0), k, v, { ...options, mask: all })
+  const { scale = 1 / Math.sqrt(q.shape[3]) } = options
+  const spread = stopGradient(v.sub(mean(v, 2, { keepdim: true })).mul(scale / k.shape[2]))
+  const through = matmul(q, matmul(transpose(k), spread))
+  const lost = where(sees, 0, through.sub(stopGradient(through)))
+  return { output: output.add(joinHeads(lost)), weights }
 }

@@ -1,6 +1,6 @@
 /** Heads that many encoders share. Shapes: B batch, T tokens, C choices, H features, L labels. */
 import { type Child, Module, torch } from '../../nn/index.js'
-import { gelu, Parameter, reshape, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
+import { add, gelu, Parameter, reshape, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
 import type { BaseConfig } from '../pretrained/config.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from '../pretrained/io.js'
 import { type Family, PreTrainedModel } from '../pretrained/model.js'
@@ -111,23 +111,37 @@ export abstract class FirstTokenClassifier<C extends BaseConfig> extends Sequenc
   }
 }
 
+export interface LMHeadOptions {
+  readonly width: number
+  readonly vocabSize: number
+  readonly eps: number
+  /** Word vectors to share. */
+  readonly words?: Parameter
+  /** Whether the decoder's bias is the head's, one of its own (the head's is then unused), or the head's added afterwards. */
+  readonly bias?: 'tied' | 'own' | 'added'
+}
+
 /** Dense, gelu, norm, and scores over the vocabulary with a bias: the head of RoBERTa's kind. */
 export class LMHead extends Module {
+  readonly #added: boolean
   readonly dense: torch.Linear
   readonly layer_norm: torch.LayerNorm
   readonly bias: Parameter
   readonly decoder: torch.Linear
 
-  constructor(width: number, vocabSize: number, eps: number, words: Parameter | undefined) {
+  constructor({ width, vocabSize, eps, words, bias = 'tied' }: LMHeadOptions) {
     super()
     this.dense = new torch.Linear(width, width)
     this.layer_norm = new torch.LayerNorm(width, { eps })
     this.bias = new Parameter(zeros([vocabSize]))
-    this.decoder = new torch.Linear(width, vocabSize, { bias: this.bias, weight: words })
+    this.#added = bias === 'added'
+    const own = bias === 'tied' ? this.bias : bias === 'own'
+    this.decoder = new torch.Linear(width, vocabSize, { bias: own, weight: words })
   }
 
   forward(states: Tensor): Tensor {
-    return this.decoder.forward(this.layer_norm.forward(gelu(this.dense.forward(states))))
+    const scores = this.decoder.forward(this.layer_norm.forward(gelu(this.dense.forward(states))))
+    return this.#added ? add(scores, this.bias) : scores
   }
 }
 
@@ -135,18 +149,16 @@ export class LMHead extends Module {
 export abstract class MaskedLanguageModel<C extends BaseConfig> extends Headed<C> {
   readonly lm_head: LMHead
 
-  constructor(
-    config: C,
-    base: EncoderModel,
-    { width, vocabSize, eps }: { width: number; vocabSize: number; eps: number },
-  ) {
+  constructor(config: C, base: EncoderModel, options: LMHeadOptions) {
     super(config, base)
-    const words = config.tie_word_embeddings ? base.inputEmbeddings()?.weight : undefined
-    this.lm_head = new LMHead(width, vocabSize, eps, words)
+    const tied = config.tie_word_embeddings
+    const words = tied ? base.inputEmbeddings()?.weight : undefined
+    this.lm_head = new LMHead({ bias: tied ? 'tied' : 'own', ...options, words })
   }
 
   override vocabularyParameters(): readonly Parameter[] {
-    return [this.lm_head.bias, this.lm_head.decoder.weight]
+    const { bias, decoder } = this.lm_head
+    return decoder.bias ? [bias, decoder.weight, decoder.bias] : [bias, decoder.weight]
   }
 
   protected loss(logits: Tensor, labels: TensorLike): Tensor {
