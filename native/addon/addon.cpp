@@ -7,13 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <vector>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "../runtime/cpu.h"
 #include "../runtime/executor.h"
 #include "../runtime/isa.h"
+#include "../runtime/memory.h"
 #include "napi_util.h"
 
 namespace kaimo {
@@ -114,6 +112,7 @@ napi_value start(napi_env env, napi_callback_info callback) {
     }
     const int cores = available_cores();
     const int chosen = threads >= 1 ? static_cast<int>(threads < 256 ? threads : 256) : cores;
+    keep_freed_memory();
     host.isa = isa;
     host.executor = new Executor(chosen, chosen <= cores);
   }
@@ -221,18 +220,6 @@ napi_value run_sync(napi_env env, napi_callback_info callback) {
   return failure_value(env, job.failure);
 }
 
-// Fresh memory is mapped by the page at its first use; for large results huge pages save most of that time.
-void prefer_huge_pages(const Bytes& bytes) {
-#if defined(__linux__)
-  constexpr uintptr_t kHugePage = uintptr_t(2) << 20;
-  const uintptr_t first = (reinterpret_cast<uintptr_t>(bytes.data) + kHugePage - 1) & ~(kHugePage - 1);
-  const uintptr_t last = (reinterpret_cast<uintptr_t>(bytes.data) + bytes.size) & ~(kHugePage - 1);
-  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-  (void)bytes;
-#endif
-}
-
 // alignment(array): bytes from its start to the next multiple of 64. For memory that was just allocated.
 napi_value alignment(napi_env env, napi_callback_info callback) {
   napi_value arg = nullptr;
@@ -241,7 +228,7 @@ napi_value alignment(napi_env env, napi_callback_info callback) {
   Bytes bytes;
   napi_typedarray_type type;
   if (!typed_array_bytes(env, arg, &bytes, &type)) return throw_error(env, "KAIMO_ARGUMENT", "alignment() expects a typed array");
-  prefer_huge_pages(bytes);
+  prefer_huge_pages(bytes.data, bytes.size);
   return js_number(env, static_cast<double>((64 - reinterpret_cast<uintptr_t>(bytes.data) % 64) % 64));
 }
 

@@ -2,6 +2,7 @@
 // linkage, so that code of one instruction set can never be linked into another; only the table's function is seen outside.
 #pragma once
 #include "../runtime/isa.h"
+#include "adam.h"
 #include "arg_reduce.h"
 #include "batch_norm.h"
 #include "conv.h"
@@ -39,6 +40,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kNormKernels);
   list.add(kBatchNormKernels);
   list.add(kCrossEntropyKernels);
+  list.add(kAdamKernels);
   list.add(kMachineKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;

@@ -1,5 +1,6 @@
 import { type AttrValue, type ConvAttrs, isFloat, type Node, sizeOf, type WindowAttrs } from '../../ir/index.js'
 import type { Lowering } from './lower.js'
+import type { InPlace } from './program.js'
 
 type Attributes = Readonly<Record<string, AttrValue>>
 type CompositeNode = Node<'composite'>
@@ -12,6 +13,10 @@ export interface CompositeRule {
   readonly floats?: (attributes: Attributes) => number[]
   /** Operands that the kernel takes; others run by the body. */
   readonly accepts?: (node: CompositeNode) => boolean
+  /** True where the kernel walks its operands in memory order: others are copied first. */
+  readonly dense?: boolean
+  /** Results that may lie over operands, where the kernel is `dense`. */
+  readonly inPlace?: readonly InPlace[]
 }
 
 const floating = ({ inputs }: CompositeNode): boolean => isFloat(inputs[0].dtype)
@@ -101,6 +106,17 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   cummin: cumulative,
   top_k: { ints: ({ dim, k, largest }) => [number(dim), number(k), flag(largest)] },
   random_bits: { ints: () => [] },
+  adam: {
+    ints: ({ decay }) => [number(decay)],
+    accepts: ({ inputs }) =>
+      ['f32', 'f64'].includes(inputs[0].dtype) && inputs.every(({ dtype }) => dtype === inputs[0].dtype),
+    dense: true,
+    inPlace: [
+      { out: 0, in: 0 },
+      { out: 1, in: 2 },
+      { out: 2, in: 3 },
+    ],
+  },
 }
 
 /** Whether the backend runs this composite as one kernel. */
@@ -111,7 +127,7 @@ export function runsNatively(name: string, node: CompositeNode): boolean {
 
 export function lowerComposite(lowering: Lowering, node: Node, name: string, attributes: Attributes): void {
   const rule = NATIVE_COMPOSITES[name]
-  const inputs = node.inputs.map((input) => lowering.view(input))
+  const inputs = node.inputs.map((input) => (rule.dense ? lowering.dense(input, name) : lowering.view(input)))
   const outputs = node.outputs.map((output) => lowering.result(output))
   if (node.outputs.every((output) => sizeOf(output.shape) === 0)) return
   lowering.builder.emit({
@@ -121,5 +137,6 @@ export function lowerComposite(lowering: Lowering, node: Node, name: string, att
     out: outputs,
     ints: rule.ints(attributes),
     floats: rule.floats?.(attributes) ?? [],
+    inPlace: rule.inPlace ?? [],
   })
 }

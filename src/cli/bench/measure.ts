@@ -69,10 +69,14 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Times steps after warming up. */
+/** Results are collected in batches, and their memory serves again only from the second batch on: until then every step maps fresh pages. */
+const SETTLE_MS = 500
+
+/** Times steps after warming up: at least `warmup` runs and {@link SETTLE_MS}. */
 export async function measure(prepared: Prepared, options: MeasureOptions): Promise<Timing> {
   const started = performance.now()
-  for (let i = 0; i < options.warmup; i++) await settled(prepared.step(i % prepared.ring))
+  for (let i = 0; i < options.warmup || performance.now() - started < SETTLE_MS; i++)
+    await settled(prepared.step(i % prepared.ring))
   const warmup = performance.now() - started
   const before = busy()
   const stop = performance.now() + options.maxSeconds * 1e3

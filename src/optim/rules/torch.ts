@@ -1,4 +1,4 @@
-import { add, div, maximum, mul, sqrt, square, sub, type Tensor } from '../../tensor/index.js'
+import { add, composite, div, maximum, mul, sqrt, square, sub, type Tensor } from '../../tensor/index.js'
 import type { Slots, UpdateRule } from '../rule.js'
 import { signed, towards, withDecay } from './common.js'
 
@@ -38,6 +38,22 @@ export interface TorchAdamOptions {
   decoupledWeightDecay: boolean
 }
 
+/** Where weight decay acts: not at all, added to the gradient, or as a factor of the parameter. See native/kernels/adam.h. */
+const ADAM_DECAY = { none: 0, gradient: 1, factor: 2 } as const
+
+/** Parameter, mean, second moment and, where one comes in as the last operand, the largest second moment after a step. */
+function adamStep(operands: readonly Tensor[], decay: number): Tensor[] {
+  const [param, grad, mean, second, decayScalar, w1, beta2, w2, step, inverseRoot, eps, largest] = operands
+  const g = decay === ADAM_DECAY.gradient ? add(grad, mul(param, decayScalar)) : grad
+  const p = decay === ADAM_DECAY.factor ? mul(param, decayScalar) : param
+  const nextMean = towards(mean, g, w1)
+  const nextSecond = add(mul(second, beta2), mul(square(g), w2))
+  const most = largest ? maximum(largest, nextSecond) : nextSecond
+  const denominator = add(mul(sqrt(most), inverseRoot), eps)
+  const next = sub(p, mul(div(nextMean, denominator), step))
+  return [next, nextMean, nextSecond, ...(largest ? [most] : [])]
+}
+
 /** torch.optim.Adam and AdamW (decoupledWeightDecay). Kingma and Ba 2014, Loshchilov and Hutter 2017, Reddi et al. 2018. */
 export const torchAdam: UpdateRule<
   TorchAdamOptions,
@@ -55,17 +71,16 @@ export const torchAdam: UpdateRule<
     eps,
   }),
   update(param, grad, slots, s, { weightDecay, amsgrad, maximize, decoupledWeightDecay }) {
-    let g = signed(grad, maximize)
-    let p = param
-    if (weightDecay !== 0 && decoupledWeightDecay) p = mul(p, s.decay)
-    else g = withDecay(p, g, s.decay, weightDecay)
-    const mean = towards(slots.exp_avg, g, s.oneMinusBeta1)
-    const second = add(mul(slots.exp_avg_sq, s.beta2), mul(square(g), s.oneMinusBeta2))
-    const largest = amsgrad ? maximum(slots.max_exp_avg_sq, second) : second
-    const denominator = add(mul(sqrt(largest), s.inverseRootCorrection2), s.eps)
-    const next: Record<string, Tensor> = { exp_avg: mean, exp_avg_sq: second }
-    if (amsgrad) next.max_exp_avg_sq = largest
-    return { param: sub(p, mul(div(mean, denominator), s.stepSize)), slots: next }
+    const decay = weightDecay === 0 ? ADAM_DECAY.none : decoupledWeightDecay ? ADAM_DECAY.factor : ADAM_DECAY.gradient
+    const { exp_avg, exp_avg_sq, max_exp_avg_sq } = slots
+    const scalars = [s.decay, s.oneMinusBeta1, s.beta2, s.oneMinusBeta2, s.stepSize, s.inverseRootCorrection2, s.eps]
+    const inputs = [param, signed(grad, maximize), exp_avg, exp_avg_sq, ...scalars]
+    if (amsgrad) {
+      const [next, mean, second, largest] = adamStep([...inputs, max_exp_avg_sq], decay)
+      return { param: next, slots: { exp_avg: mean, exp_avg_sq: second, max_exp_avg_sq: largest } }
+    }
+    const [next, mean, second] = composite('adam', { decay }, inputs, (operands) => adamStep(operands, decay))
+    return { param: next, slots: { exp_avg: mean, exp_avg_sq: second } }
   },
 }
 

@@ -1,0 +1,40 @@
+#include "memory.h"
+
+#include <cstdint>
+#include <cstdlib>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+namespace kaimo {
+
+namespace {
+constexpr size_t kHugePage = size_t(2) << 20;
+constexpr size_t kHeapStep = size_t(64) << 20;
+}  // namespace
+
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_TOP_PAD, static_cast<int>(kHeapStep));
+#endif
+}
+
+// The heap ahead is asked for as well, before anything touches it: a huge page of which a small page is in use stays in small pages.
+void prefer_huge_pages(const void* data, size_t bytes) {
+#if defined(__linux__)
+  if (bytes < kHugePage / 2) return;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = start & ~(kHugePage - 1), last = (start + bytes + kHeapStep) & ~(kHugePage - 1);
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+  (void)data;
+  (void)bytes;
+#endif
+}
+
+}  // namespace kaimo
