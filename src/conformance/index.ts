@@ -12,6 +12,7 @@ const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   ops: async () => (await import('./ops/index.js')).runOps,
   optim: async () => (await import('./optim/index.js')).runOptim,
   models: async () => (await import('./models/index.js')).runModels,
+  models_train: async () => (await import('./models-train/index.js')).runModelsTrain,
   keras: async () => (await import('./keras/index.js')).runKeras,
   metrics: async () => (await import('./metrics/index.js')).runMetrics,
 }
