@@ -11,7 +11,7 @@ const MAY_IMPORT = {
   optim: ['tensor', 'runtime'],
   formats: ['ir'],
   data: ['tensor', 'formats', 'ir'],
-  text: ['tensor', 'formats', 'data', 'ir'],
+  text: ['tensor', 'formats', 'hub', 'data', 'ir'],
   train: ['nn', 'optim', 'formats', 'data', 'tensor', 'runtime', 'text', 'ir'],
   hub: ['formats', 'ir'],
   vision: ['tensor', 'formats', 'data', 'ir'],

@@ -21,3 +21,4 @@ preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['cpu',
 
 /** The package's entry in Node. */
 export * from './index.js'
+export { AutoTokenizer } from './text/tokenizers/index.node.js'

@@ -15,6 +15,7 @@ const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   models_train: async () => (await import('./models-train/index.js')).runModelsTrain,
   keras: async () => (await import('./keras/index.js')).runKeras,
   metrics: async () => (await import('./metrics/index.js')).runMetrics,
+  tokenizers: async () => (await import('./tokenizers/index.js')).runTokenizers,
 }
 
 export interface ConformanceOptions {

@@ -1,0 +1,2 @@
+export { AutoTokenizer, loadTokenizer } from './tokenizers/index.node.js'
+export * from './index.js'

@@ -1,0 +1,2 @@
+/** What turns text into numbers and back, and measures it; `index.node.ts` adds what reads files. */
+export * from './tokenizers/index.js'

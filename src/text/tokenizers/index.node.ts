@@ -1,0 +1,2 @@
+export { AutoTokenizer, loadTokenizer } from './auto.node.js'
+export * from './index.js'

@@ -1,0 +1,23 @@
+/** Tokenizers of the tokenizer.json format; `index.node.ts` adds what reads folders. */
+export { type AddedToken, addedToken } from './added-vocabulary.js'
+export { AlignedText } from './aligned-text.js'
+export { DecodeStream } from './decode-stream.js'
+export { buildDecoder, type Decoder } from './decoders.js'
+export { Encoding, type Offsets } from './encoding.js'
+export { buildModel } from './models/index.js'
+export type { Model, Token } from './models/model.js'
+export { buildNormalizer, type Normalizer } from './normalizers/index.js'
+export { buildPostProcessor, type PostProcessor } from './post-processors.js'
+export { buildPreTokenizer, type PreTokenizer } from './pre-tokenizers/index.js'
+export { type PretrainedConfig, pretrainedConfig } from './pretrained/config.js'
+export type { CallOptions } from './pretrained/options.js'
+export {
+  type BatchColumns,
+  type CallableTokenizer,
+  callable,
+  type ModelTensors,
+  PreTrainedTokenizer,
+  type TextInput,
+} from './pretrained/tokenizer.js'
+export { type EncodeOptions, type InputSequence, parseTokenizerJson, Tokenizer } from './tokenizer.js'
+export type { PaddingOptions, TruncationOptions, TruncationStrategy } from './truncation.js'
