@@ -24,6 +24,8 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'optim', filter: '^(schedules|clip_ema)/', atLeast: 45 },
   { area: 'keras', filter: '^fit/(dense1|mlp|cnn|conv1d|functional|callbacks)', atLeast: 10 },
   { area: 'keras', filter: '^(layers|losses|metrics)/', atLeast: 120 },
+  { area: 'models', filter: '^(bert|distilbert)', atLeast: 3 },
+  { area: 'models_train', filter: '^bert', atLeast: 1 },
   { area: 'metrics', filter: '', atLeast: 13 },
 ]
 
@@ -61,7 +63,7 @@ describe('the whole set of references', { skip: existsSync(whole) ? false : `no 
   before(() => {
     setBackend('interpreter')
   })
-  for (const area of ['ops', 'optim', 'keras', 'metrics']) {
+  for (const area of ['ops', 'optim', 'keras', 'models', 'models_train', 'metrics']) {
     test(`no case of ${area} fails`, async () => {
       const report = await runConformance(whole, { area })
       assert.deepEqual(report.areas[0].failures, [])
