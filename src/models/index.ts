@@ -1,11 +1,12 @@
 /** Architectures that recipes and checkpoints name, and the `config.json` of a model folder. */
 export { type Architecture, architecture, type ModelSizes, type TextTask } from './architecture.js'
+export { type CacheShape, KeyValueCache } from './blocks/cache.js'
 export * from './config.js'
 export { faultsOfLayers, type LayerSpec, type LayersFault, layersModel } from './layers-model.js'
 export { MODEL_TYPES, modelDefinition, UnknownModelError } from './model-types.js'
 export { type BaseConfig, configJson, parseConfig } from './pretrained/config.js'
 export type { AutoTask, ModelDefinition } from './pretrained/definition.js'
-export type { BaseModelOutput, KeyValueCache, LogitsOutput, ModelInputs, ModelOutput } from './pretrained/io.js'
+export type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from './pretrained/io.js'
 export { fileKeyOf, type KeyRule, keyOfFile } from './pretrained/keys.js'
 export { type Family, type ModelClass, PreTrainedModel, type SaveOptions } from './pretrained/model.js'
 export type { LoadOptions, LoadReport } from './pretrained/options.js'

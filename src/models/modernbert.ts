@@ -9,40 +9,17 @@ import { EncoderModel, Headed } from './blocks/heads.js'
 import { classLoss, tokenLoss } from './blocks/losses.js'
 import { both, keyMask, localMask, type Mask } from './blocks/masks.js'
 import { lossOf, passed, Recorder, spanOutput } from './blocks/outputs.js'
-import { type RopeParameters, ropeTables, rotate } from './blocks/rope.js'
-import { type ConfigOf, defineConfig, type Json, type JsonObject } from './pretrained/config.js'
+import { type RopeParameters, ropeByLayer, ropeTables, rotate } from './blocks/rope.js'
+import { type ConfigOf, defineConfig, type JsonObject } from './pretrained/config.js'
 import { defineModels } from './pretrained/definition.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from './pretrained/io.js'
 import type { Family } from './pretrained/model.js'
 
-type LayerType = 'full_attention' | 'sliding_attention'
-const LAYER_TYPES: readonly LayerType[] = ['full_attention', 'sliding_attention']
-
-const THETA: Readonly<Record<LayerType, readonly [field: string, value: number]>> = {
+/** Bases of the rotation by kind of layer, and the fields of older configs that hold them. */
+const BASES = {
   full_attention: ['global_rope_theta', 160_000],
   sliding_attention: ['local_rope_theta', 10_000],
-}
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** Rotation by kind of layer, from the field of today's configs or the bases of older ones. */
-function ropeOf(json: JsonObject): Record<string, RopeParameters> {
-  const parameters = isObject(json.rope_parameters) ? json.rope_parameters : {}
-  const scaling = isObject(json.rope_scaling) ? json.rope_scaling : {}
-  return Object.fromEntries(
-    LAYER_TYPES.map((type) => {
-      const own = isObject(parameters[type]) ? (parameters[type] as JsonObject) : {}
-      const [field, standard] = THETA[type]
-      const given = { ...own, ...scaling }
-      const theta = own.rope_theta ?? json[field] ?? standard
-      return [
-        type,
-        { ...given, rope_type: String(given.rope_type ?? given.type ?? 'default'), rope_theta: Number(theta) },
-      ]
-    }),
-  )
-}
+} as const
 
 const config = defineConfig({
   model_type: 'modernbert',
@@ -80,7 +57,11 @@ const config = defineConfig({
     const types = Array.from({ length: Math.min(layers, 4096) }, (_, i) =>
       i % every ? 'sliding_attention' : 'full_attention',
     )
-    return { ...json, layer_types: json.layer_types ?? types, rope_parameters: ropeOf(json) }
+    return {
+      ...json,
+      layer_types: json.layer_types ?? types,
+      rope_parameters: ropeByLayer(json, BASES, Object.keys(BASES)),
+    }
   },
 })
 export type ModernBertConfig = ConfigOf<typeof config>

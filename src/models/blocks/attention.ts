@@ -1,5 +1,17 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import { any, logicalNot, logicalOr, matmul, mean, permute, reshape, stopGradient, type Tensor, transpose, where } from '../../tensor/index.js'
+import {
+  any,
+  logicalNot,
+  logicalOr,
+  matmul,
+  mean,
+  permute,
+  reshape,
+  stopGradient,
+  type Tensor,
+  transpose,
+  where,
+} from '../../tensor/index.js'
 import type { Mask } from './masks.js'
 
 export interface AttendOptions {
@@ -61,7 +73,7 @@ export function attendSeeing(q: Tensor, k: Tensor, v: Tensor, options: AttendOpt
   const { output, weights } = attend(where(sees, q, 0), k, v, { ...options, mask: all })
   const { scale = 1 / Math.sqrt(q.shape[3]) } = options
   const spread = stopGradient(v.sub(mean(v, 2, { keepdim: true })).mul(scale / k.shape[2]))
-  const through = matmul(q, matmul(transpose(k), spread))
+  const through = matmul(q, repeatHeads(matmul(transpose(k), spread), q.shape[1] / k.shape[1]))
   const lost = where(sees, 0, through.sub(stopGradient(through)))
   return { output: output.add(joinHeads(lost)), weights }
 }

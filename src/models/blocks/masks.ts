@@ -31,14 +31,14 @@ export function keyMask(attentionMask: TensorLike | null | undefined): Mask {
   return reshape(ne(mask, 0), [mask.shape[0], 1, 1, mask.shape[1]])
 }
 
-/** Places of queries [T, 1] and keys [1, S] in the sequence, when `start` keys came before. */
-function places(queries: number, keys: number, start: number): { query: Tensor; key: Tensor } {
+/** Places of queries [T, 1] and keys [1, S] in the sequence, when `start` tokens came before. */
+function places(queries: number, keys: number, start: number | Tensor): { query: Tensor; key: Tensor } {
   const query = iota([queries, 1], 0).add(start)
   return { query, key: iota([1, keys], 1) }
 }
 
 /** bool [1, 1, T, S]: each query sees itself and what came before it, at most `window` keys where one is given. */
-export function causalMask(queries: number, keys: number, start: number, window?: number | null): Tensor {
+export function causalMask(queries: number, keys: number, start: number | Tensor, window?: number | null): Tensor {
   const { query, key } = places(queries, keys, start)
   const past = le(key, query)
   const seen = window ? logicalAnd(past, lt(sub(query, key), window)) : past

@@ -181,3 +181,28 @@ export function readRope(
     ...(original === undefined ? {} : { original_max_position_embeddings: original }),
   }
 }
+
+/**
+ * Rotation by kind of layer: `rope_parameters` that name kinds, or the base of each in a field of its own. `rope_scaling` of older
+ * configs applies to the kinds in `scaled`.
+ */
+export function ropeByLayer(
+  json: JsonObject,
+  bases: Readonly<Record<string, readonly [field: string, standard: number]>>,
+  scaled: readonly string[] = ['full_attention'],
+): Readonly<Record<string, RopeParameters>> {
+  const parameters = isObject(json.rope_parameters) ? json.rope_parameters : {}
+  const scaling = isObject(json.rope_scaling) ? json.rope_scaling : {}
+  return Object.fromEntries(
+    Object.entries(bases).map(([kind, [field, standard]]) => {
+      const named = parameters[kind]
+      const own = isObject(named) ? named : {}
+      const given = scaled.includes(kind) ? { ...own, ...scaling } : own
+      const theta = own.rope_theta ?? json[field] ?? standard
+      return [
+        kind,
+        { ...given, rope_type: String(given.rope_type ?? given.type ?? 'default'), rope_theta: Number(theta) },
+      ]
+    }),
+  )
+}

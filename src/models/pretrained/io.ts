@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '../../tensor/index.js'
+import type { KeyValueCache } from '../blocks/cache.js'
 
 /** What `forward` takes, by transformers' names. Shapes: B batch, T tokens, H features. */
 export interface ModelInputs {
@@ -35,15 +36,6 @@ export interface ModelInputs {
   readonly return_loss?: boolean
   readonly output_hidden_states?: boolean
   readonly output_attentions?: boolean
-}
-
-/** Keys and values of earlier steps, one pair a layer: [B, heads, S, D]. */
-export interface KeyValueCache {
-  readonly layers: readonly (readonly [key: Tensor, value: Tensor] | null)[]
-  /** Of the encoder's states, which stay as they are. */
-  readonly cross?: readonly (readonly [key: Tensor, value: Tensor] | null)[]
-  /** Steps held. */
-  readonly length: number
 }
 
 /** What `forward` returns, by transformers' names; heads add their own. */

@@ -1,6 +1,7 @@
 import { Module, torch } from '../../nn/index.js'
 import { cat, type Parameter, random, zeros } from '../../tensor/index.js'
-import { type BaseConfig, type ConfigSpec, parseConfig } from './config.js'
+import type { CacheShape } from '../blocks/cache.js'
+import { type BaseConfig, type ConfigSpec, type JsonObject, parseConfig } from './config.js'
 import type { ModelInputs, ModelOutput } from './io.js'
 import type { KeyRule } from './keys.js'
 import type { LoadOptions, LoadReport } from './options.js'
@@ -59,6 +60,8 @@ export abstract class PreTrainedModel<C extends BaseConfig = BaseConfig> extends
   static readonly family: Family
   /** What loading found, where the weights came from a file. */
   loadReport: LoadReport | null = null
+  /** The `generation_config.json` beside the weights. */
+  generationConfig: JsonObject | null = null
 
   constructor(public config: C) {
     super()
@@ -76,6 +79,11 @@ export abstract class PreTrainedModel<C extends BaseConfig = BaseConfig> extends
   initWeights(only?: ReadonlySet<Parameter>): this {
     for (const [, module] of this.namedModules()) initModule(module, this.initStd, only)
     return this
+  }
+
+  /** What each layer keeps of a token while text is generated; null for models that generate none. */
+  cacheShapes(): readonly CacheShape[] | null {
+    return null
   }
 
   /** Vectors of the input tokens; null for models without. */

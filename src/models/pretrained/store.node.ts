@@ -4,8 +4,8 @@ import type { LazyHostArray } from '../../formats/index.js'
 import { writeFileAtomic, writeSafetensors } from '../../formats/index.node.js'
 import { type DType, dtypeBytes, isFloat, sizeOf } from '../../ir/index.js'
 import type { Parameter } from '../../tensor/index.js'
-import { openWeights, readConfigJson } from './checkpoint.node.js'
-import { type BaseConfig, configJson, parseConfig, withLabels } from './config.js'
+import { openWeights, readConfigJson, readJsonObject } from './checkpoint.node.js'
+import { type BaseConfig, configJson, type JsonObject, parseConfig, withLabels } from './config.js'
 import { fileKeyOf } from './keys.js'
 import { convertArray, loadWeights } from './load.js'
 import { type Family, type ModelClass, type PreTrainedModel, type SaveOptions, setModelStore } from './model.js'
@@ -29,6 +29,7 @@ async function load<M extends PreTrainedModel>(cls: ModelClass<M>, source: strin
   const json = await readConfigJson(folder)
   const config = configFor(cls.family, json, join(folder, 'config.json'), options)
   const model = new cls(config as never)
+  model.generationConfig = (await readJsonObject(join(folder, 'generation_config.json'))) as JsonObject | null
   const weights = await openWeights(folder)
   try {
     model.loadReport = await loadWeights(model, cls.family, weights, options)
@@ -124,6 +125,7 @@ async function save(model: PreTrainedModel, folder: string, options: SaveOptions
   const dtype = float ? TORCH_NAMES[float[1].dtype] : undefined
   const more = { architectures: [model.constructor.name], ...(dtype ? { dtype } : {}) }
   await writeJson(join(folder, 'config.json'), configJson(model.config, more))
+  if (model.generationConfig) await writeJson(join(folder, 'generation_config.json'), model.generationConfig)
 }
 
 setModelStore({ load, save })
