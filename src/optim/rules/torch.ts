@@ -75,12 +75,11 @@ export const torchAdam: UpdateRule<
     const { exp_avg, exp_avg_sq, max_exp_avg_sq } = slots
     const scalars = [s.decay, s.oneMinusBeta1, s.beta2, s.oneMinusBeta2, s.stepSize, s.inverseRootCorrection2, s.eps]
     const inputs = [param, signed(grad, maximize), exp_avg, exp_avg_sq, ...scalars]
-    if (amsgrad) {
-      const [next, mean, second, largest] = adamStep([...inputs, max_exp_avg_sq], decay)
-      return { param: next, slots: { exp_avg: mean, exp_avg_sq: second, max_exp_avg_sq: largest } }
-    }
-    const [next, mean, second] = composite('adam', { decay }, inputs, (operands) => adamStep(operands, decay))
-    return { param: next, slots: { exp_avg: mean, exp_avg_sq: second } }
+    const [next, mean, second, largest] = amsgrad
+      ? adamStep([...inputs, max_exp_avg_sq], decay)
+      : composite('adam', { decay }, inputs, (operands) => adamStep(operands, decay))
+    const moments = { exp_avg: mean, exp_avg_sq: second }
+    return { param: next, slots: amsgrad ? { ...moments, max_exp_avg_sq: largest } : moments }
   },
 }
 
