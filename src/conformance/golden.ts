@@ -32,11 +32,15 @@ export async function readCases<T extends GoldenCase>(folder: string, stem: stri
 
 /** The tensors that stand beside a JSON file. */
 export class GoldenTensors {
-  private constructor(private readonly file: SafetensorsBytes) {}
+  private constructor(
+    private readonly file: SafetensorsBytes,
+    /** Holds the file, and others that its cases name. */
+    readonly folder: string,
+  ) {}
 
   static async read(folder: string, stem: string): Promise<GoldenTensors> {
     const path = join(folder, `${stem}.safetensors`)
-    return new GoldenTensors(parseSafetensors(await readFile(path), path))
+    return new GoldenTensors(parseSafetensors(await readFile(path), path), folder)
   }
 
   has(key: string): boolean {

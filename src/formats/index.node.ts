@@ -1,5 +1,14 @@
 /** All file formats, with those that open files. */
 export { type FileOps, type WriteOptions, writeFileAtomic } from './atomic-file.node.js'
+export {
+  type Hdf5Attribute,
+  Hdf5Builder,
+  type Hdf5Group,
+  hdf5Arrays,
+  hdf5At,
+  readHdf5,
+  serializeHdf5,
+} from './hdf5.js'
 export { readIdx } from './idx.node.js'
 export * from './index.js'
 export { readNpy, readNpz, writeNpy } from './npy.node.js'
@@ -21,3 +30,4 @@ export {
   type TorchValue,
 } from './torch-checkpoint.node.js'
 export { type ByteSource, bytesSource, fileSource, ZipArchive, type ZipEntry } from './zip.node.js'
+export { serializeZip } from './zip-writer.node.js'

@@ -70,9 +70,12 @@ export function layerConfig(layer: Configurable, settings: object): Record<strin
   return { name: layer.name, trainable: layer.trainable, dtype: kerasDType(layer.dtype), ...Object.fromEntries(own) }
 }
 
+// Where Keras looks for classes that are not layers.
+const MODULES: Readonly<Record<string, string>> = { Sequential: 'keras', Functional: 'keras.src.models.functional' }
+
 /** A layer as Keras writes it inside of configs. */
 export const serializeLayer = (layer: Configurable): KerasObject => ({
-  module: 'keras.layers',
+  module: MODULES[layer.className] ?? 'keras.layers',
   class_name: layer.className,
   config: layer.config(),
   registered_name: null,

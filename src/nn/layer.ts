@@ -151,6 +151,11 @@ export abstract class Layer extends Module {
     return [...this.children()].map(([, child]) => child).filter((child) => child instanceof Layer)
   }
 
+  /** Layers held directly, with their property names. */
+  get parts(): (readonly [name: string, layer: Layer])[] {
+    return [...this.children()].flatMap(([name, child]) => (child instanceof Layer ? [[name, child] as const] : []))
+  }
+
   /** Weights in Keras' order: as created, trainable ones first, those of layers inside after them. */
   get weights(): Parameter[] {
     const own = [true, false].flatMap((trainable) => this.#weights.filter((weight) => weight.trainable === trainable))

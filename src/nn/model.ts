@@ -62,7 +62,7 @@ export abstract class Model extends Layer {
 
   /** The model as Keras writes it: `modelFromConfig` makes an equal one with fresh weights. */
   toConfig(): KerasObject {
-    return { ...serializeLayer(this), module: 'keras' }
+    return serializeLayer(this)
   }
 
   /** Rows of the summary: layers with what they give. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type KerasObject, type Model, modelFromConfig } from '../../nn/index.js'
 import type { Tensor } from '../../tensor/index.js'
 import {
@@ -9,6 +10,7 @@ import {
   ReduceLROnPlateau,
   TerminateOnNaN,
 } from '../../train/index.js'
+import { kerasFileKind, loadKerasModel, loadKerasWeights } from '../../train/keras/files.node.js'
 import { type Comparison, compareValues, joinComparisons, type Values } from '../compare.js'
 import { type GoldenCase, type GoldenTensors, readValues } from '../golden.js'
 import { fromJson } from '../ops/values.js'
@@ -33,6 +35,8 @@ export interface FitCase extends GoldenCase {
   readonly history: Readonly<Record<string, readonly unknown[]>>
   readonly epochs_run: number
   readonly evaluate: Readonly<Record<string, unknown>>
+  /** Files that Keras saved the trained model in. */
+  readonly files: readonly string[]
 }
 
 const CALLBACKS: Readonly<Record<string, (options: object) => Callback>> = {
@@ -124,7 +128,26 @@ async function compareWeights(model: Model, record: FitCase, file: GoldenTensors
   return joinComparisons(got.map((values, i) => compareValues(values, file.values(keys[i]), TRAINED, `w1/${i}`)))
 }
 
-/** Trains as the reference did and compares predictions, history, weights and evaluation. */
+/** A file that Keras saved, as a model: architecture and weights, or weights put into the case's architecture. */
+async function modelOfFile(path: string, record: FitCase): Promise<Model> {
+  if (kerasFileKind(path) !== 'weights') return loadKerasModel(path)
+  const model = modelFromConfig(record.config)
+  await loadKerasWeights(model, path)
+  return model
+}
+
+/** The files of a case hold what training gave. */
+async function compareFiles(record: FitCase, file: GoldenTensors, x: Tensor | Tensor[]): Promise<Comparison> {
+  const results: Comparison[] = []
+  for (const name of record.files ?? []) {
+    const model = await modelOfFile(join(file.folder, name), record)
+    results.push(await compareWeights(model, record, file))
+    results.push(await comparePredictions(await model.predict(x), record, 'pred', file))
+  }
+  return joinComparisons(results)
+}
+
+/** Trains as the reference did and compares predictions, history, weights, evaluation, and what Keras' own files hold. */
 export async function compareFit(record: FitCase, file: GoldenTensors): Promise<Comparison> {
   const model = known(() => modelFromConfig(record.config))
   model.setWeights(file.keys(`${record.id}/w0/`).map((key) => file.tensor(key)))
@@ -147,5 +170,6 @@ export async function compareFit(record: FitCase, file: GoldenTensors): Promise<
     await compareWeights(model, record, file),
     await comparePredictions(await model.predict(x), record, 'pred', file),
     compareEvaluation(logs, record.evaluate),
+    await compareFiles(record, file, x),
   ])
 }

@@ -1,0 +1,56 @@
+import { type Layer, Model, Recurrent, snakeName } from '../../nn/index.js'
+import type { Parameter } from '../../tensor/index.js'
+
+/** Weights of one layer and their place in Keras' weight files. */
+export interface WeightGroup {
+  /** Path in the file, without `vars`: `layers/bidirectional/forward_layer/cell`. */
+  readonly path: string
+  readonly layer: Layer
+  readonly weights: readonly Parameter[]
+}
+
+/** Names of Keras' properties that differ from ours. */
+const PROPERTIES: Readonly<Record<string, string>> = {
+  query: 'query_dense',
+  key: 'key_dense',
+  value: 'value_dense',
+  attention_output: 'output_dense',
+}
+
+const join = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
+
+/** `dense`, `dense_1`, ...: Keras numbers the layers of a list by their classes, not by their names. */
+function numbered(layers: readonly Layer[]): (readonly [name: string, layer: Layer])[] {
+  const used = new Map<string, number>()
+  return layers.map((layer) => {
+    const base = snakeName(layer.className)
+    const count = used.get(base) ?? 0
+    used.set(base, count + 1)
+    return [count === 0 ? base : `${base}_${count}`, layer]
+  })
+}
+
+/**
+ * Where Keras 3 keeps the weights of a model. A layer that is reached twice is kept under its first path.
+ * Source: keras/src/saving/saving_lib.py (`_save_state`, `_save_container_state`).
+ */
+export function weightGroups(model: Model): WeightGroup[] {
+  const groups: WeightGroup[] = []
+  const seen = new Set<Layer>()
+  const visit = (layer: Layer, path: string): void => {
+    if (seen.has(layer)) return
+    seen.add(layer)
+    const inner = new Set(layer.parts.flatMap(([, part]) => part.weights))
+    const own = layer.weights.filter((weight) => !inner.has(weight))
+    // Keras puts the weights of recurrent layers into their cell.
+    if (own.length > 0)
+      groups.push({ path: layer instanceof Recurrent ? join(path, 'cell') : path, layer, weights: own })
+    const parts = layer instanceof Model ? numbered(layer.layers) : layer.parts
+    for (const [name, part] of parts) {
+      const property = layer instanceof Model ? `layers/${name}` : (PROPERTIES[name] ?? name)
+      visit(part, join(path, property))
+    }
+  }
+  visit(model, '')
+  return groups
+}
