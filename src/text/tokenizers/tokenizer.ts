@@ -194,11 +194,16 @@ export class Tokenizer {
 
   private encodeQuick(text: InputSequence, pair: InputSequence | null, options: EncodeOptions): Encoding | null {
     if (typeof text !== 'string' || (pair !== null && typeof pair !== 'string')) return null
-    this.fastEncoder ??= compileFast(this) ?? null
+    if (this.fastEncoder === undefined) this.fastEncoder = compileFast(this)
     const fast = this.fastEncoder
     if (!fast) return null
-    const encodings = [Encoding.ofIds(fast.encode(wellFormed(text)), 0)]
-    if (pair !== null) encodings.push(Encoding.ofIds(fast.encode(wellFormed(pair)), 1))
+    const encodings: Encoding[] = []
+    for (const [typeId, sequence] of [text, pair].entries()) {
+      if (sequence === null) continue
+      const ids = fast.encode(wellFormed(sequence))
+      if (!ids) return null
+      encodings.push(Encoding.ofIds(ids, typeId))
+    }
     const encoding = this.finish(encodings, options)
     encoding.attachSource(() => this.encodeExactly(text, pair, options))
     return encoding

@@ -83,9 +83,10 @@ export class Unigram implements Model {
       let single = false
       let node = 0
       for (let i = at; i < size; i++) {
-        node = trie.child(node, text.charCodeAt(i))
-        if (node < 0) break
-        const id = trie.value(node)
+        const transition = trie.step(node, text.charCodeAt(i))
+        if (transition < 0) break
+        node = trie.child(transition)
+        const id = trie.value(transition)
         if (id < 0) continue
         const end = i + 1
         const score = scores[id] + before

@@ -3,12 +3,10 @@ import { type Model, type Token, Vocabulary } from './model.js'
 import { UnitTrie } from './trie.js'
 import { unknownToken } from './word-level.js'
 
-/** Code points of a text. */
-export function codePointCount(text: string, start = 0, end = text.length): number {
-  let count = end - start
-  for (let i = start; i + 1 < end; i++)
-    if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) count--
-  return count
+function unitsOf(text: string): Uint16Array {
+  const units = new Uint16Array(text.length)
+  for (let i = 0; i < units.length; i++) units[i] = text.charCodeAt(i)
+  return units
 }
 
 /**
@@ -29,7 +27,7 @@ export class WordPiece implements Model {
     readonly maxInputCharsPerWord = 100,
   ) {
     this.trie = new UnitTrie(vocabulary.size * 4)
-    for (const [token, id] of vocabulary.ids) this.trie.insert(token, id)
+    for (const [token, id] of vocabulary.ids) if (token !== '') this.trie.insert(token, id)
     this.continuing = this.trie.walk(prefix)
     this.unkId = vocabulary.ids.get(unkToken)
   }
@@ -47,22 +45,32 @@ export class WordPiece implements Model {
     return this.vocabulary.size
   }
 
+  private isTooLong(units: Uint16Array, start: number, end: number): boolean {
+    let count = end - start
+    if (count <= this.maxInputCharsPerWord) return false
+    for (let i = start; i < end; i++) if ((units[i] & 0xfc00) === 0xdc00) count--
+    return count > this.maxInputCharsPerWord
+  }
+
   /**
-   * Appends the ids of `[start, end)` of a text to `ids` and, where asked for, the position after each token to `ends`.
-   * @returns the number of ids; 1 with the unknown token where the word cannot be covered
+   * Appends the ids of a word, `[start, end)` of UTF-16 units, to `ids` and, where asked for, the position after each token to `ends`. A word
+   * that cannot be covered gives the unknown token.
    */
-  encodeInto(text: string, start: number, end: number, ids: number[], ends: number[] | null): number {
+  encodeUnits(units: Uint16Array, start: number, end: number, ids: number[], ends: number[] | null = null): void {
+    const { trie } = this
     const first = ids.length
-    const firstEnd = ends ? ends.length : 0
-    let known =
-      end - start <= this.maxInputCharsPerWord || codePointCount(text, start, end) <= this.maxInputCharsPerWord
+    let known = !this.isTooLong(units, start, end)
     for (let at = start; known && at < end; ) {
       let node = at === start ? 0 : this.continuing
-      let [id, last] = [-1, at]
+      let id = -1
+      let last = at
       for (let i = at; i < end && node >= 0; i++) {
-        node = this.trie.child(node, text.charCodeAt(i))
-        if (node >= 0 && this.trie.value(node) >= 0) {
-          id = this.trie.value(node)
+        const transition = trie.step(node, units[i])
+        if (transition < 0) break
+        node = trie.child(transition)
+        const value = trie.value(transition)
+        if (value >= 0) {
+          id = value
           last = i + 1
         }
       }
@@ -73,22 +81,23 @@ export class WordPiece implements Model {
       }
       at = last
     }
-    if (known) return ids.length - first
-    if (this.unkId === undefined) throw unknownToken('WordPiece', this.unkToken, text.slice(start, end))
+    if (known) return
+    if (this.unkId === undefined)
+      throw unknownToken('WordPiece', this.unkToken, String.fromCharCode(...units.subarray(start, end)))
     ids.length = first
     ids.push(this.unkId)
     if (ends) {
-      ends.length = firstEnd
+      ends.length = 0
       ends.push(end)
     }
-    return 1
   }
 
   tokenize(text: string): Token[] {
     const ids: number[] = []
     const ends: number[] = []
     if (text.length === 0) return []
-    this.encodeInto(text, 0, text.length, ids, ends)
+    const units = unitsOf(text)
+    this.encodeUnits(units, 0, text.length, ids, ends)
     return ids.map((id, i) => ({ id, value: this.idToToken(id) ?? '', start: i === 0 ? 0 : ends[i - 1], end: ends[i] }))
   }
 
