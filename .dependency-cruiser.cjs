@@ -17,11 +17,12 @@ const MAY_IMPORT = {
   vision: ['tensor', 'formats', 'data', 'ir'],
   audio: ['tensor', 'formats', 'data', 'ir'],
   models: ['nn', 'tensor', 'text', 'formats', 'hub', 'runtime', 'ir'],
-  recipes: ['models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'tasks', 'ir'],
-  tasks: ['models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'ir'],
+  generate: ['models', 'nn', 'tensor', 'runtime', 'ir'],
+  recipes: ['generate', 'models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'tasks', 'ir'],
+  tasks: ['generate', 'models', 'nn', 'optim', 'formats', 'hub', 'data', 'tensor', 'runtime', 'text', 'vision', 'audio', 'train', 'ir'],
   conformance: [
     ...['ir', 'interpret', 'runtime', 'tensor', 'autodiff', 'nn', 'optim', 'formats', 'hub', 'data'],
-    ...['train', 'text', 'vision', 'audio', 'models', 'tasks'],
+    ...['train', 'text', 'vision', 'audio', 'models', 'generate', 'tasks'],
   ],
 }
 const PORTABLE = ['ir', 'autodiff', 'passes', 'interpret', 'runtime', 'tensor', 'nn', 'optim']

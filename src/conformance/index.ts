@@ -11,6 +11,7 @@ export { type AreaReport, type CaseResult, type ConformanceReport, summaryLine }
 const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   ops: async () => (await import('./ops/index.js')).runOps,
   optim: async () => (await import('./optim/index.js')).runOptim,
+  generation: async () => (await import('./generation/index.js')).runGeneration,
   models: async () => (await import('./models/index.js')).runModels,
   models_train: async () => (await import('./models-train/index.js')).runModelsTrain,
   keras: async () => (await import('./keras/index.js')).runKeras,

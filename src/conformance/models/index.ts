@@ -6,6 +6,7 @@ import { type Comparison, joinComparisons } from '../compare.js'
 import { GoldenTensors, readJson } from '../golden.js'
 import type { CaseResult } from '../report.js'
 import { UnsupportedError } from '../unsupported.js'
+import { compareGeneration } from './generation.js'
 import type { ModelGolden } from './golden.js'
 import { comparePass } from './passes.js'
 
@@ -32,6 +33,8 @@ async function compareModel(folder: string): Promise<Comparison> {
     const reader = other ? await loadReference(folder, golden.model_type, other) : model
     comparisons.push(...(await comparePass(reader, pass, file, golden.tolerance)))
   }
+  for (const record of golden.generate ?? [])
+    comparisons.push(...(await compareGeneration(model, record, file, golden.tolerance)))
   return joinComparisons(comparisons)
 }
 

@@ -1,5 +1,5 @@
 import { Module, torch } from '../../nn/index.js'
-import { cat, type Parameter, random, zeros } from '../../tensor/index.js'
+import { cat, type Parameter, random, type Tensor, zeros } from '../../tensor/index.js'
 import type { CacheShape } from '../blocks/cache.js'
 import { type BaseConfig, type ConfigSpec, type JsonObject, parseConfig } from './config.js'
 import type { ModelInputs, ModelOutput } from './io.js'
@@ -84,6 +84,11 @@ export abstract class PreTrainedModel<C extends BaseConfig = BaseConfig> extends
   /** What each layer keeps of a token while text is generated; null for models that generate none. */
   cacheShapes(): readonly CacheShape[] | null {
     return null
+  }
+
+  /** States of the inputs [B, S, H], for models that read before they write. */
+  encode(_inputs: ModelInputs): Tensor {
+    throw new TypeError(`${this.constructor.name} has no encoder of its own`)
   }
 
   /** Vectors of the input tokens; null for models without. */
