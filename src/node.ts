@@ -1,6 +1,8 @@
 import { createCpuBackend } from './backends/cpu/index.js'
 import { createInterpreterBackend } from './backends/interpreter/index.js'
 import { preferBackends, registerBackend } from './runtime/index.js'
+// Methods of models that read and write files.
+import './train/model-files.node.js'
 
 const problems: Record<string, string> = {}
 

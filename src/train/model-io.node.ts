@@ -8,6 +8,7 @@ import { parseStrictJson } from '../formats/strict-json.js'
 import { Functional, isKerasObject, type Model, modelFromConfig, Sequential } from '../nn/index.js'
 import { type Tensor, tensor } from '../tensor/index.js'
 import { checkKeys, hostArrays, loadInto } from './checkpoint.node.js'
+import { kerasFileKind, loadKerasModel, saveKerasModel } from './keras/files.node.js'
 
 /** `model_type` of the folders that {@link saveModel} writes. */
 export const MODEL_TYPE = 'kaimo-keras'
@@ -57,11 +58,17 @@ function checkNames(names: readonly string[]): void {
 
 /**
  * Writes a model into a folder: `config.json` (architecture and metadata) and `model.safetensors` (weights by property path). A new
- * folder appears whole or not at all; in an old one each file is replaced whole.
+ * folder appears whole or not at all; in an old one each file is replaced whole. A name that ends in `.keras`, `.weights.h5` or `.h5`
+ * gives a file for Keras instead, which has no place for metadata.
  * @throws FileError on a full disk or where the folder cannot be written, TypeError for models that cannot be written as a config
  */
 export async function saveModel(model: Model, directory: string, options: SaveModelOptions = {}): Promise<void> {
   const { metadata = {}, files = {}, signal, fileOps = nodeFiles } = options
+  if (kerasFileKind(directory) !== null) {
+    if (options.metadata || options.files)
+      throw new TypeError(`${directory}: files of Keras hold no metadata or further files`)
+    return saveKerasModel(model, directory, { signal })
+  }
   checkNames(Object.keys(files))
   const config = configOf(model, metadata)
   const tensors = await hostArrays(model.stateDict())
@@ -107,10 +114,14 @@ async function readConfig(directory: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * Reads a folder that {@link saveModel} wrote. Weights must fit the model both ways.
+ * Reads a folder that {@link saveModel} wrote, or a file that Keras saved (`.keras`, `.h5`). Weights must fit the model both ways.
  * @throws FileError or FormatError naming the file and what is wrong with it; Error listing missing and unexpected weights
  */
 export async function loadModel(directory: string, options: { signal?: AbortSignal } = {}): Promise<LoadedModel> {
+  if (kerasFileKind(directory) !== null) {
+    const model = await loadKerasModel(directory, options)
+    return { model, config: { model: model.toConfig() } }
+  }
   const config = await readConfig(directory)
   const path = join(directory, CONFIG)
   if (config.model_type !== MODEL_TYPE)
