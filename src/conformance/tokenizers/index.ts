@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadTokenizer } from '../../text/tokenizers/index.node.js'
+import { loadTokenizer, SentencePieceProcessor } from '../../text/tokenizers/index.node.js'
 import { type AreaOptions, type AreaRunner, runCase } from '../area.js'
 import type { Comparison } from '../compare.js'
 import { readJson } from '../golden.js'
 import type { CaseResult } from '../report.js'
+import { exactly } from './compare.js'
 import { type ComponentCase, compareComponent } from './components.js'
 import { compareTokenizerCase, type TokenizerCase } from './golden.js'
 
@@ -42,6 +43,29 @@ async function tokenizerCases(folder: string): Promise<NamedCase[]> {
   }))
 }
 
+interface SentencePieceReference {
+  readonly sentencepiece_reference?: Readonly<Record<string, readonly number[]>>
+  readonly sentencepiece_decode?: Readonly<Record<string, string>>
+}
+
+/** What SentencePiece's own library makes of the same texts with the model file beside the tokenizer. */
+async function sentencePieceCases(folder: string): Promise<NamedCase[]> {
+  const { sentencepiece_reference: ids, sentencepiece_decode: texts } = await readJson<SentencePieceReference>(
+    join(folder, 'golden.json'),
+  )
+  const model = (await readdir(folder)).find((name) => name.endsWith('.model'))
+  if (!ids || !model) return []
+  let processor: SentencePieceProcessor | null = null
+  return Object.entries(ids).map(([text, want], i) => ({
+    id: `sentencepiece/${String(i).padStart(3, '0')}`,
+    compare: async () => {
+      processor ??= SentencePieceProcessor.fromBytes(await readFile(join(folder, model)), model)
+      const pairs = { ids: [processor.encode(text), want], text: [processor.decode(want), texts?.[text]] } as const
+      return exactly(pairs, JSON.stringify(text))
+    },
+  }))
+}
+
 async function componentCases(path: string): Promise<NamedCase[]> {
   const cases = await casesOf<ComponentCase>(path)
   return numbered(cases).map(([id, record]) => ({ id, compare: async () => compareComponent(record) }))
@@ -68,8 +92,10 @@ export const runTokenizers: AreaRunner = async (folder, options) => {
   const entries = await readdir(folder, { withFileTypes: true })
   for (const { name } of entries.filter((entry) => entry.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, name)
-    if (existsSync(join(path, 'golden.json')))
-      results.push(...(await runNamed(name, await tokenizerCases(path), options)))
+    if (existsSync(join(path, 'golden.json'))) {
+      const cases = [...(await tokenizerCases(path)), ...(await sentencePieceCases(path))]
+      results.push(...(await runNamed(name, cases, options)))
+    }
   }
   const components = join(folder, 'components.json')
   if (existsSync(components)) results.push(...(await runNamed('components', await componentCases(components), options)))

@@ -19,5 +19,6 @@ export {
   PreTrainedTokenizer,
   type TextInput,
 } from './pretrained/tokenizer.js'
+export { SentencePieceProcessor } from './sentencepiece/processor.js'
 export { type EncodeOptions, type InputSequence, parseTokenizerJson, Tokenizer } from './tokenizer.js'
 export type { PaddingOptions, TruncationOptions, TruncationStrategy } from './truncation.js'

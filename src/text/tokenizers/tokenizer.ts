@@ -13,6 +13,7 @@ import { buildPostProcessor, type PostProcessor, postProcess } from './post-proc
 import { buildPreTokenizer, type PreTokenizer } from './pre-tokenizers/index.js'
 import { paddingOf, paddingToJson, truncationOf, truncationToJson } from './settings.js'
 import { type PaddingOptions, padEncodings, type TruncationOptions, truncateEncodings } from './truncation.js'
+import { wellFormed } from './well-formed.js'
 
 /** A text, or the words of one. */
 export type InputSequence = string | readonly string[]
@@ -318,11 +319,6 @@ function partsOf(text: AlignedText, parts: ReturnType<AddedVocabulary['splitPlai
       const part = text.slice(start, end)
       return { text: part, tokens: id === null ? null : [{ id, value: part.text, start: 0, end: end - start }] }
     })
-}
-
-/** Replaces halves of surrogate pairs, which no UTF-8 text has. */
-export function wellFormed(text: string): string {
-  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, '\ufffd') : text
 }
 
 /** Converts ranges of UTF-16 units to code points. */

@@ -54,6 +54,27 @@ export class PrecompiledRules {
     return null
   }
 
+  /** What stands for the longest prefix at a position that has a rule, with its length in units; null where none has. */
+  longest(text: string, at: number): { readonly text: string; readonly length: number } | null {
+    let node = offsetOf(this.units[0])
+    let found: { text: string; length: number } | null = null
+    for (let i = at; i < text.length; ) {
+      const c = text.codePointAt(i)!
+      const next = i + (c > 0xffff ? 2 : 1)
+      const { written } = encoder.encodeInto(text.slice(i, next), this.scratch)
+      for (let k = 0; k < written; k++) {
+        node ^= this.scratch[k]
+        const unit = node < this.units.length ? this.units[node] : 0
+        if (this.scratch[k] === 0 || (unit & 0x800000ff) >>> 0 !== this.scratch[k]) return found
+        node ^= offsetOf(unit)
+        if ((unit >>> 8) & 1 && node < this.units.length && k === written - 1)
+          found = { text: this.replacementAt(this.units[node] & 0x7fffffff), length: next - at }
+      }
+      i = next
+    }
+    return found
+  }
+
   private replacementAt(start: number): string {
     let end = start
     while (end < this.replacements.length && this.replacements[end] !== 0) end++
