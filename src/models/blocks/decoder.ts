@@ -60,7 +60,12 @@ export interface DecoderTraits {
   /** Another feed-forward part for layer `i`. */
   readonly mlp?: (i: number) => FeedForward | null
   readonly causal?: boolean
+  /** Another attention for layer `i`, and what it keeps. */
+  readonly attention?: (i: number) => AttentionPart
+  readonly cache?: CacheShape
 }
+
+export type AttentionPart = Module & { forward(x: Tensor, context: DecoderContext): Tensor }
 
 export type FeedForward = Module & { forward(x: Tensor): Tensor }
 
@@ -168,7 +173,7 @@ class Attention extends Module {
 }
 
 class DecoderLayer extends Module {
-  readonly self_attn: Attention
+  readonly self_attn: AttentionPart
   readonly mlp: FeedForward
   readonly input_layernorm: Norm
   readonly post_attention_layernorm: Norm
@@ -178,7 +183,7 @@ class DecoderLayer extends Module {
   constructor(traits: DecoderTraits, index: number) {
     super()
     const { width, inner, act, biases, sandwich } = traits
-    this.self_attn = new Attention(traits, index)
+    this.self_attn = traits.attention?.(index) ?? new Attention(traits, index)
     this.mlp = traits.mlp?.(index) ?? new GatedMlp(width, inner, act, biases?.mlp)
     this.input_layernorm = normOf(traits, width)
     this.post_attention_layernorm = normOf(traits, width)
@@ -239,8 +244,8 @@ export abstract class DecoderModel<C extends BaseConfig> extends EncoderModel<C>
   }
 
   override cacheShapes(): readonly CacheShape[] {
-    const { keyHeads: heads, headDim } = this.#traits
-    return this.layers.map(() => ({ heads, keyWidth: headDim, valueWidth: headDim }))
+    const { keyHeads: heads, headDim, cache } = this.#traits
+    return this.layers.map(() => cache ?? { heads, keyWidth: headDim, valueWidth: headDim })
   }
 
   private embedded(inputs: ModelInputs): Tensor {
@@ -252,34 +257,44 @@ export abstract class DecoderModel<C extends BaseConfig> extends EncoderModel<C>
 
   override forward(inputs: ModelInputs): BaseModelOutput {
     const recorder = new Recorder(this.config, inputs)
-    const cache = inputs.past_key_values ?? null
     let x = this.embedded(inputs)
-    const tokens = x.shape[1]
-    const keys = cache?.capacity ?? tokens
-    const start = cache ? cache.length.value : 0
-    const range = positionsAfter(tokens, start)
-    const positions =
-      inputs.position_ids === null || inputs.position_ids === undefined ? range : asTensor(inputs.position_ids)
-    const { headDim, maxPositions, causal = true } = this.#traits
-    const given = keysOf(inputs.attention_mask, keys)
-    const context: DecoderContext = {
-      recorder,
-      cache,
-      // Padding on the left sees nothing; a single new token always sees itself.
-      attend: given && tokens > 1 ? attendSeeing : attend,
-      mask: memoised((window: number | null) =>
-        causal ? both(given, causalMask(tokens, keys, start, window)) : given,
-      ),
-      tables: memoised((rope: RopeParameters) => ropeTables(positions, rope, { headDim, maxPositions, tokens: keys })),
-    }
+    const { headDim, maxPositions, causal } = this.#traits
+    const scope = decoderScope(inputs, x.shape[1], recorder, causal)
+    const { positions, keys } = scope
+    const tables = memoised((rope: RopeParameters) =>
+      ropeTables(positions, rope, { headDim, maxPositions, tokens: keys }),
+    )
+    const context: DecoderContext = { ...scope, tables }
     for (const layer of this.layers) {
       recorder.state(x)
       x = layer.forward(x, context)
     }
     x = this.norm.forward(x)
     recorder.state(x)
-    cache?.advance(tokens)
-    return { last_hidden_state: x, ...recorder.outputs, ...(cache ? { past_key_values: cache } : {}) }
+    return { last_hidden_state: x, ...recorder.outputs, ...scope.finish() }
+  }
+}
+
+/** Masks, positions and the cache of one pass over `tokens` new tokens. */
+export function decoderScope(inputs: ModelInputs, tokens: number, recorder: Recorder, causal = true) {
+  const cache = inputs.past_key_values ?? null
+  const keys = cache?.capacity ?? tokens
+  const start = cache ? cache.length.value : 0
+  const { position_ids: places } = inputs
+  const given = keysOf(inputs.attention_mask, keys)
+  return {
+    recorder,
+    cache,
+    /** Keys that queries are compared with. */
+    keys,
+    positions: places === null || places === undefined ? positionsAfter(tokens, start) : asTensor(places),
+    // Padding on the left sees nothing; a single new token always sees itself.
+    attend: given && tokens > 1 ? attendSeeing : attend,
+    mask: memoised((window: number | null) => (causal ? both(given, causalMask(tokens, keys, start, window)) : given)),
+    finish: () => {
+      cache?.advance(tokens)
+      return cache ? { past_key_values: cache } : {}
+    },
   }
 }
 
