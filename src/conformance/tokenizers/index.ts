@@ -6,6 +6,7 @@ import { type AreaOptions, type AreaRunner, runCase } from '../area.js'
 import type { Comparison } from '../compare.js'
 import { readJson } from '../golden.js'
 import type { CaseResult } from '../report.js'
+import { chatCases } from './chat.js'
 import { exactly } from './compare.js'
 import { type ComponentCase, compareComponent } from './components.js'
 import { compareTokenizerCase, type TokenizerCase } from './golden.js'
@@ -97,6 +98,8 @@ export const runTokenizers: AreaRunner = async (folder, options) => {
       results.push(...(await runNamed(name, cases, options)))
     }
   }
+  const chats = join(folder, 'chat')
+  if (existsSync(chats)) results.push(...(await runNamed('chat', await chatCases(chats), options)))
   const components = join(folder, 'components.json')
   if (existsSync(components)) results.push(...(await runNamed('components', await componentCases(components), options)))
   return results

@@ -1,0 +1,3 @@
+/** Chat templates. */
+export * from './chat-template.js'
+export * from './jinja/index.js'
