@@ -177,7 +177,8 @@ export class Optimizer<O = unknown, N extends string = string> {
         slowRate: this.common.lookahead && t % this.common.lookahead.k === 0 ? this.common.lookahead.alpha : 0,
         slowStart: t === 1 ? 1 : 0,
       }
-      const numbers: Record<string, number> = { ...this.rule.scalars(group.options, t, lr), ...shared }
+      // V8 keeps objects made by spreading alive until a full collection: not one a step.
+      const numbers: Record<string, number> = Object.assign({}, this.rule.scalars(group.options, t, lr), shared)
       const buffer = allocateBuffer('f32', [group.names.length])
       group.names.forEach((name, i) => {
         buffer.array[i] = numbers[name]
