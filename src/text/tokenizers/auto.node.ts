@@ -1,12 +1,17 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FormatError } from '../../formats/errors.js'
 import { type HubOptions, resolveFiles, TOKENIZER_FILES } from '../../hub/index.node.js'
 import { isObject, type JsonObject } from './config.js'
+import { bytePairTokenizer, tiktokenTokenizer } from './legacy/byte-pairs.js'
+import type { LegacyTokenizer } from './legacy/parts.js'
+import { sentencePieceTokenizer } from './legacy/sentencepiece.js'
+import { wordPieceTokenizer } from './legacy/word-piece.js'
 import { pretrainedConfig } from './pretrained/config.js'
 import { type CallableTokenizer, callable, PreTrainedTokenizer } from './pretrained/tokenizer.js'
-import { parseTokenizerJson, type Tokenizer } from './tokenizer.js'
+import { readSentencePieceModel } from './sentencepiece/model-proto.js'
+import { parseTokenizerJson, Tokenizer } from './tokenizer.js'
 
 async function readJsonObject(path: string): Promise<JsonObject> {
   if (!existsSync(path)) return {}
@@ -20,17 +25,66 @@ async function readJsonObject(path: string): Promise<JsonObject> {
   return json
 }
 
-async function readBackend(folder: string): Promise<Tokenizer> {
-  const path = join(folder, 'tokenizer.json')
-  if (!existsSync(path)) throw new FormatError(`${folder} holds no tokenizer`)
-  return parseTokenizerJson(await readFile(path, 'utf8'), path)
+/** Reads a tokenizer from one kind of file where a folder has it. */
+type Reader = (folder: string, names: readonly string[], config: JsonObject) => Promise<LegacyTokenizer | null>
+
+const textOf = (folder: string, name: string): Promise<string> => readFile(join(folder, name), 'utf8')
+
+const READERS: readonly Reader[] = [
+  async (folder, names, config) =>
+    names.includes('vocab.json') && names.includes('merges.txt')
+      ? bytePairTokenizer(await readJsonObject(join(folder, 'vocab.json')), await textOf(folder, 'merges.txt'), config)
+      : null,
+  async (folder, names, config) => {
+    const model = MODEL_NAMES.find((name) => names.includes(name)) ?? names.find((name) => name.endsWith('.model'))
+    if (model === undefined) return null
+    const bytes = new Uint8Array(await readFile(join(folder, model)))
+    // Llama 3 published its ranks under the name of a SentencePiece model.
+    if (/^[A-Za-z0-9+/=]+ \d+\r?\n/.test(String.fromCharCode(...bytes.subarray(0, 200))))
+      return tiktokenTokenizer(new TextDecoder().decode(bytes), config)
+    return sentencePieceTokenizer(readSentencePieceModel(bytes, join(folder, model)), config)
+  },
+  async (folder, names, config) =>
+    names.includes('vocab.txt') ? wordPieceTokenizer(await textOf(folder, 'vocab.txt'), config) : null,
+  async (folder, names, config) => {
+    const ranks = names.find((name) => name.endsWith('.tiktoken'))
+    return ranks === undefined ? null : tiktokenTokenizer(await textOf(folder, ranks), config)
+  },
+]
+
+/** SentencePiece models by the names that checkpoints give them, best first. */
+const MODEL_NAMES = ['spiece.model', 'tokenizer.model', 'sentencepiece.bpe.model', 'spm.model']
+
+async function readLegacy(folder: string, config: JsonObject): Promise<LegacyTokenizer> {
+  const names = (await readdir(folder)).sort()
+  for (const read of READERS) {
+    const found = await read(folder, names, config)
+    if (found) return found
+  }
+  throw new FormatError(
+    `${folder} holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, a SentencePiece .model or .tiktoken ranks`,
+  )
 }
 
-/** The tokenizer of a folder. @throws FormatError where it holds none, or a malformed one */
+/** The chat template of its own file, which newer checkpoints have. */
+async function chatTemplate(folder: string): Promise<JsonObject> {
+  const path = join(folder, 'chat_template.jinja')
+  return existsSync(path) ? { chat_template: await readFile(path, 'utf8') } : {}
+}
+
+/**
+ * The tokenizer of a folder: tokenizer.json, or made from the older files.
+ * @throws FormatError where it holds none, or a malformed one
+ */
 export async function loadTokenizer(folder: string): Promise<PreTrainedTokenizer> {
-  const config = await readJsonObject(join(folder, 'tokenizer_config.json'))
+  const own = { ...(await readJsonObject(join(folder, 'tokenizer_config.json'))), ...(await chatTemplate(folder)) }
   const map = await readJsonObject(join(folder, 'special_tokens_map.json'))
-  return new PreTrainedTokenizer(await readBackend(folder), pretrainedConfig(config, map))
+  const path = join(folder, 'tokenizer.json')
+  if (existsSync(path))
+    return new PreTrainedTokenizer(parseTokenizerJson(await readFile(path, 'utf8'), path), pretrainedConfig(own, map))
+  const config: JsonObject = { ...map, ...own }
+  const { json, defaults } = await readLegacy(folder, config)
+  return new PreTrainedTokenizer(Tokenizer.fromJson(json, folder), pretrainedConfig({ ...defaults, ...config }))
 }
 
 export const AutoTokenizer = {
