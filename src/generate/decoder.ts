@@ -48,6 +48,8 @@ export interface DecoderPlan {
   /** Inputs of a step from its tokens, positions and mask. */
   inputs(step: { ids: Tensor; positions: Tensor; mask: Tensor; cache: KeyValueCache }): ModelInputs
   readonly newTokens: number
+  /** Steps of the encoder's states. */
+  readonly sources?: number
 }
 
 /** Decoding with keys and values kept between steps: two programs, one for the prompt and one for single tokens. */
@@ -57,7 +59,7 @@ export function cachedDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDe
   const rows = plan.prompt.length
   const length = plan.prompt[0].length
   const capacity = length + plan.newTokens
-  const cache = new KeyValueCache(shapes, rows, capacity)
+  const cache = new KeyValueCache(shapes, rows, capacity, plan.sources)
   const run = jit(
     (ids: Tensor, positions: Tensor, mask: Tensor, from: Tensor | null) => {
       if (from) cache.reorder(from)
@@ -73,7 +75,11 @@ export function cachedDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDe
   let next = plan.mask.map((row) => row.reduce((sum, kept) => sum + kept, 0))
   return {
     prompt: plan.prompt,
-    start: () => splitRows(run(idTensor(plan.prompt), idTensor(places), mask, null)),
+    start: () => {
+      const scores = run(idTensor(plan.prompt), idTensor(places), mask, null)
+      cache.crossIsKnown()
+      return splitRows(scores)
+    },
     next: (tokens, from) => {
       const order = from ? tensor(Int32Array.from(from)) : null
       if (from) next = from.map((row) => next[row])

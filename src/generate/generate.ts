@@ -99,6 +99,7 @@ async function prepareSeq2Seq(
     plan: {
       prompt,
       mask: prompt.map((row) => row.map(() => 1)),
+      sources: encoded.shape[1],
       inputs: ({ ids, cache }) => ({
         encoder_outputs: { last_hidden_state: encoded },
         ...(attention_mask ? { attention_mask } : {}),

@@ -24,6 +24,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   qwen3: () => import('./qwen3.js'),
   qwen3_moe: () => import('./qwen3_moe.js'),
   roberta: () => import('./roberta.js'),
+  t5: () => import('./t5.js'),
   xlm: () => import('./xlm.js'),
   'xlm-roberta': () => import('./xlm-roberta.js'),
 }

@@ -1,3 +1,4 @@
+import { Flag } from '../../runtime/index.js'
 import { constant, Parameter, record, type Tensor, zeros } from '../../tensor/index.js'
 
 /** What a layer keeps of each token. */
@@ -20,21 +21,44 @@ export class KeyValueCache {
   /** Tokens held, i32. */
   readonly length: Parameter
   readonly layers: readonly Kept[]
-  /** Keys and values of an encoder's states, by layer, once computed. */
-  readonly cross = new Map<number, Kept>()
+  /** Those of an encoder's states, which stay as they are. */
+  readonly #cross: readonly Kept[]
+  readonly #crossKnown = new Flag<boolean>(false)
 
+  /** `sources` are the steps of an encoder's states, where there is one. */
   constructor(
     shapes: readonly CacheShape[],
     readonly batch: number,
     readonly capacity: number,
+    sources = 0,
   ) {
-    const make = (heads: number, width: number): Parameter =>
-      new Parameter(zeros([batch, heads, capacity, width]), { trainable: false })
+    const make = (heads: number, width: number, steps = capacity): Parameter =>
+      new Parameter(zeros([batch, heads, steps, width]), { trainable: false })
     this.length = new Parameter(zeros([], { dtype: 'i32' }), { trainable: false })
     this.layers = shapes.map(({ heads, keyWidth, valueWidth }) => ({
       key: make(heads, keyWidth),
       value: make(heads, valueWidth),
     }))
+    this.#cross = (sources > 0 ? shapes : []).map(({ heads, keyWidth, valueWidth }) => ({
+      key: make(heads, keyWidth, sources),
+      value: make(heads, valueWidth, sources),
+    }))
+  }
+
+  /** Keys and values of the encoder's states: computed the first time, kept from then on. */
+  cross(layer: number, compute: () => readonly [Tensor, Tensor]): readonly [Tensor, Tensor] {
+    const kept = this.#cross[layer]
+    if (!kept) return compute()
+    if (this.#crossKnown.get()) return [kept.key.value, kept.value.value]
+    const [key, value] = compute()
+    kept.key.value = key
+    kept.value.value = value
+    return [key, value]
+  }
+
+  /** Says that all layers have seen the encoder's states. */
+  crossIsKnown(): void {
+    this.#crossKnown.set(true)
   }
 
   /** Adds those of new tokens [batch, heads, T, width] and gives all, of the whole capacity. */

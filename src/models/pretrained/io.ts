@@ -56,7 +56,9 @@ export interface ModelOutput {
   readonly sop_logits?: Tensor
   readonly encoder_last_hidden_state?: Tensor
   readonly encoder_hidden_states?: readonly Tensor[]
+  readonly encoder_attentions?: readonly Tensor[]
   readonly decoder_hidden_states?: readonly Tensor[]
+  readonly decoder_attentions?: readonly Tensor[]
   readonly logits_per_image?: Tensor
   readonly logits_per_text?: Tensor
   readonly text_embeds?: Tensor

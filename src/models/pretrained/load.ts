@@ -126,9 +126,9 @@ const headChanged = (path: string, family: Family, { numLabels, labels }: LoadOp
   (numLabels !== undefined || labels !== undefined) && isHead(path, family)
 
 function checkMissing(model: PreTrainedModel, family: Family, missing: readonly string[], source: string): void {
-  const hasHead = [...model.parameterReferences()].some(({ name }) => isHead(name, family))
+  const onBase = [...model.parameterReferences()].some(({ name }) => !isHead(name, family))
   const base = missing.filter((path) => {
-    const inBase = hasHead ? !isHead(path, family) : true
+    const inBase = onBase ? !isHead(path, family) : true
     return inBase && !family.optional?.test(path)
   })
   if (base.length > 0)

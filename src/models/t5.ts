@@ -1,0 +1,378 @@
+/** T5 (Raffel et al. 2020): relative places as biases of the scores, norms without means, no biases of maps. */
+import { Module, torch } from '../nn/index.js'
+import { add, mul, type Parameter, permute, type Tensor, take, tensor, unsqueeze } from '../tensor/index.js'
+import { type ActivationFn, activation } from './blocks/activations.js'
+import { attend, splitHeads } from './blocks/attention.js'
+import type { CacheShape, KeyValueCache } from './blocks/cache.js'
+import { keysOf, positionsAfter } from './blocks/decoder.js'
+import { embed, tokenVectors } from './blocks/embeddings.js'
+import { tokenLoss } from './blocks/losses.js'
+import { additive, both, causalMask, keyMask, type Mask } from './blocks/masks.js'
+import { lossOf, Recorder } from './blocks/outputs.js'
+import { distanceBucket } from './blocks/relative.js'
+import { decoderFields, encoderFields, passedSeq2Seq, sourceInputs, targetInputs } from './blocks/seq2seq.js'
+import { type ConfigOf, defineConfig } from './pretrained/config.js'
+import { defineModels } from './pretrained/definition.js'
+import type { BaseModelOutput, LogitsOutput, ModelInputs } from './pretrained/io.js'
+import { type Family, PreTrainedModel } from './pretrained/model.js'
+
+const config = defineConfig({
+  model_type: 't5',
+  defaults: {
+    is_encoder_decoder: true,
+    vocab_size: 32128,
+    d_model: 512,
+    d_kv: 64,
+    d_ff: 2048,
+    num_layers: 6,
+    num_decoder_layers: null as number | null,
+    num_heads: 8,
+    relative_attention_num_buckets: 32,
+    relative_attention_max_distance: 128,
+    dropout_rate: 0.1,
+    layer_norm_epsilon: 1e-6,
+    initializer_factor: 1,
+    feed_forward_proj: 'relu',
+    scale_decoder_outputs: true,
+    pad_token_id: 0 as number | null,
+    eos_token_id: 1 as number | readonly number[] | null,
+  },
+  aliases: {
+    hidden_size: 'd_model',
+    num_attention_heads: 'num_heads',
+    num_hidden_layers: 'num_layers',
+    head_dim: 'd_kv',
+  },
+  upgrade: (json) => ({
+    ...json,
+    // Version 1.1 said so by not tying its weights.
+    scale_decoder_outputs: json.scale_decoder_outputs ?? json.tie_word_embeddings !== false,
+  }),
+})
+export type T5Config = ConfigOf<typeof config>
+
+const family: Family = {
+  config,
+  prefix: 'transformer',
+  ignored: /(^|\.)EncDecAttention\.relative_attention_bias\./,
+}
+
+const norm = ({ d_model: width, layer_norm_epsilon: eps }: T5Config): torch.RMSNorm => new torch.RMSNorm(width, { eps })
+
+/** What all blocks of a stack share in one pass. */
+interface Shared {
+  readonly recorder: Recorder
+  /** Added to the scores of self-attention [B or 1, heads, T, S]. */
+  readonly bias: Tensor
+  readonly cache: KeyValueCache | null
+  readonly source: Tensor | null
+  readonly sourceMask: Mask
+}
+
+class Attention extends Module {
+  readonly q: torch.Linear
+  readonly k: torch.Linear
+  readonly v: torch.Linear
+  readonly o: torch.Linear
+  readonly relative_attention_bias: torch.Embedding | null
+
+  constructor(
+    readonly settings: T5Config,
+    biased: boolean,
+  ) {
+    super()
+    const { d_model: width, d_kv: headDim, num_heads: heads } = settings
+    const inner = heads * headDim
+    this.q = new torch.Linear(width, inner, { bias: false })
+    this.k = new torch.Linear(width, inner, { bias: false })
+    this.v = new torch.Linear(width, inner, { bias: false })
+    this.o = new torch.Linear(inner, width, { bias: false })
+    this.relative_attention_bias = biased ? new torch.Embedding(settings.relative_attention_num_buckets, heads) : null
+  }
+
+  private heads(map: torch.Linear, x: Tensor): Tensor {
+    return splitHeads(map.forward(x), this.settings.num_heads)
+  }
+
+  keysValues(states: Tensor): [Tensor, Tensor] {
+    return [this.heads(this.k, states), this.heads(this.v, states)]
+  }
+
+  attend(
+    x: Tensor,
+    [k, v]: readonly [Tensor, Tensor],
+    mask: Mask,
+    wanted: boolean,
+  ): { output: Tensor; weights: Tensor | null } {
+    const dropout = this.training ? this.settings.dropout_rate : 0
+    const { output, weights } = attend(this.heads(this.q, x), k, v, { mask, scale: 1, dropout, weights: wanted })
+    return { output: this.o.forward(output), weights }
+  }
+}
+
+class SelfLayer extends Module {
+  readonly SelfAttention: Attention
+  readonly layer_norm: torch.RMSNorm
+  readonly dropout: torch.Dropout
+
+  constructor(
+    settings: T5Config,
+    private readonly index: number,
+  ) {
+    super()
+    this.SelfAttention = new Attention(settings, index === 0)
+    this.layer_norm = norm(settings)
+    this.dropout = new torch.Dropout(settings.dropout_rate)
+  }
+
+  forward(x: Tensor, { recorder, bias, cache }: Shared): Tensor {
+    const normed = this.layer_norm.forward(x)
+    const news = this.SelfAttention.keysValues(normed)
+    const all = cache ? cache.update(this.index, ...news) : news
+    const { output, weights } = this.SelfAttention.attend(normed, all, bias, recorder.wantsAttentions)
+    recorder.attention(weights)
+    return add(x, this.dropout.forward(output))
+  }
+}
+
+class CrossLayer extends Module {
+  readonly EncDecAttention: Attention
+  readonly layer_norm: torch.RMSNorm
+  readonly dropout: torch.Dropout
+
+  constructor(
+    settings: T5Config,
+    private readonly index: number,
+  ) {
+    super()
+    this.EncDecAttention = new Attention(settings, false)
+    this.layer_norm = norm(settings)
+    this.dropout = new torch.Dropout(settings.dropout_rate)
+  }
+
+  forward(x: Tensor, { recorder, cache, source, sourceMask }: Shared): Tensor {
+    const compute = (): [Tensor, Tensor] => this.EncDecAttention.keysValues(source as Tensor)
+    const known = cache ? cache.cross(this.index, compute) : compute()
+    const { output, weights } = this.EncDecAttention.attend(
+      this.layer_norm.forward(x),
+      known,
+      sourceMask,
+      recorder.wantsAttentions,
+    )
+    recorder.crossAttention(weights)
+    return add(x, this.dropout.forward(output))
+  }
+}
+
+/** Gated (`wi_0`, `wi_1`) or plain (`wi`) by `feed_forward_proj`. */
+class DenseReluDense extends Module {
+  readonly wi: torch.Linear | null
+  readonly wi_0: torch.Linear | null
+  readonly wi_1: torch.Linear | null
+  readonly wo: torch.Linear
+  readonly dropout: torch.Dropout
+  readonly #act: ActivationFn
+
+  constructor({ d_model: width, d_ff: inner, feed_forward_proj: kind, dropout_rate: p }: T5Config) {
+    super()
+    const gated = kind.startsWith('gated-')
+    const make = (): torch.Linear => new torch.Linear(width, inner, { bias: false })
+    this.wi = gated ? null : make()
+    this.wi_0 = gated ? make() : null
+    this.wi_1 = gated ? make() : null
+    this.wo = new torch.Linear(inner, width, { bias: false })
+    this.dropout = new torch.Dropout(p)
+    this.#act = activation(kind === 'gated-gelu' ? 'gelu_new' : kind.replace(/^gated-/, ''))
+  }
+
+  forward(x: Tensor): Tensor {
+    const inner = this.wi
+      ? this.#act(this.wi.forward(x))
+      : mul(this.#act((this.wi_0 as torch.Linear).forward(x)), (this.wi_1 as torch.Linear).forward(x))
+    return this.wo.forward(this.dropout.forward(inner))
+  }
+}
+
+class FeedForwardLayer extends Module {
+  readonly DenseReluDense: DenseReluDense
+  readonly layer_norm: torch.RMSNorm
+  readonly dropout: torch.Dropout
+
+  constructor(settings: T5Config) {
+    super()
+    this.DenseReluDense = new DenseReluDense(settings)
+    this.layer_norm = norm(settings)
+    this.dropout = new torch.Dropout(settings.dropout_rate)
+  }
+
+  forward(x: Tensor): Tensor {
+    return add(x, this.dropout.forward(this.DenseReluDense.forward(this.layer_norm.forward(x))))
+  }
+}
+
+class Block extends Module {
+  readonly layer: readonly (SelfLayer | CrossLayer | FeedForwardLayer)[]
+
+  constructor(settings: T5Config, decoder: boolean, index: number) {
+    super()
+    const crossing = decoder ? [new CrossLayer(settings, index)] : []
+    this.layer = [new SelfLayer(settings, index), ...crossing, new FeedForwardLayer(settings)]
+  }
+
+  forward(x: Tensor, shared: Shared): Tensor {
+    return this.layer.reduce((states, layer) => layer.forward(states, shared), x)
+  }
+}
+
+/** The encoder, or the decoder where `source` states are given. */
+class Stack extends Module {
+  readonly embed_tokens: torch.Embedding
+  readonly block: readonly Block[]
+  readonly final_layer_norm: torch.RMSNorm
+  readonly dropout: torch.Dropout
+
+  constructor(
+    private readonly settings: T5Config,
+    tokens: torch.Embedding,
+    private readonly decoder: boolean,
+  ) {
+    super()
+    const { num_layers: own, num_decoder_layers: other } = settings
+    this.embed_tokens = tokens
+    this.block = Array.from({ length: decoder ? (other ?? own) : own }, (_, i) => new Block(settings, decoder, i))
+    this.final_layer_norm = norm(settings)
+    this.dropout = new torch.Dropout(settings.dropout_rate)
+  }
+
+  /** Biases by relative place [1, heads, T, S]; the queries start at place `start`. */
+  private bias(queries: number, keys: number, start: number | Tensor): Tensor {
+    const table = (this.block[0].layer[0] as SelfLayer).SelfAttention.relative_attention_bias as torch.Embedding
+    const options = {
+      buckets: this.settings.relative_attention_num_buckets,
+      maxDistance: this.settings.relative_attention_max_distance,
+      bidirectional: !this.decoder,
+    }
+    const reach = keys - 1
+    const buckets = Int32Array.from({ length: 2 * reach + 1 }, (_, i) => distanceBucket(i - reach, options))
+    const distances = positionsAfter(keys, 0).sub(positionsAfter(queries, start).reshape(queries, 1))
+    const values = embed(table, take(tensor(buckets), distances.add(reach), 0))
+    return unsqueeze(permute(values, [2, 0, 1]), 0)
+  }
+
+  forward(inputs: ModelInputs, recorder: Recorder, source: Tensor | null, sourceMask: Mask): Tensor {
+    const cache = inputs.past_key_values ?? null
+    let x = this.dropout.forward(tokenVectors(this.embed_tokens, inputs))
+    const tokens = x.shape[1]
+    const keys = cache?.capacity ?? tokens
+    const start = cache ? cache.length.value : 0
+    const given = keysOf(inputs.attention_mask, keys)
+    const mask = this.decoder ? both(given, causalMask(tokens, keys, start)) : given
+    const places = this.bias(tokens, keys, start)
+    const bias = mask ? add(places, additive(mask)) : places
+    for (const block of this.block) {
+      recorder.state(x)
+      x = block.forward(x, { recorder, bias, cache, source, sourceMask })
+    }
+    x = this.dropout.forward(this.final_layer_norm.forward(x))
+    recorder.state(x)
+    cache?.advance(tokens)
+    return x
+  }
+}
+
+/** Encoder and decoder over shared vectors of tokens. */
+abstract class T5Base extends PreTrainedModel<T5Config> {
+  static override readonly family: Family = family
+  readonly shared: torch.Embedding
+  readonly encoder: Stack
+  readonly decoder: Stack
+
+  constructor(settings: T5Config) {
+    super(settings)
+    this.shared = new torch.Embedding(settings.vocab_size, settings.d_model)
+    this.encoder = new Stack(settings, this.shared, false)
+    this.decoder = new Stack(settings, this.shared, true)
+  }
+
+  protected override get initStd(): number {
+    return this.config.initializer_factor * this.config.d_model ** -0.5
+  }
+
+  override inputEmbeddings(): torch.Embedding {
+    return this.shared
+  }
+
+  override cacheShapes(): readonly CacheShape[] {
+    const { num_heads: heads, d_kv: width } = this.config
+    return this.decoder.block.map(() => ({ heads, keyWidth: width, valueWidth: width }))
+  }
+
+  override encode(inputs: ModelInputs): Tensor {
+    return this.encoder.forward(sourceInputs(inputs), new Recorder(this.config, {}), null, null)
+  }
+
+  protected states(inputs: ModelInputs): BaseModelOutput {
+    const given = inputs.encoder_outputs?.last_hidden_state
+    const recorder = given ? null : new Recorder(this.config, inputs)
+    const source = given ?? this.encoder.forward(sourceInputs(inputs), recorder as Recorder, null, null)
+    const own = new Recorder(this.config, inputs, true)
+    const target = targetInputs(inputs, this.config)
+    const last_hidden_state = this.decoder.forward(target, own, source, keyMask(inputs.attention_mask))
+    const cache = inputs.past_key_values ? { past_key_values: inputs.past_key_values } : {}
+    return { last_hidden_state, ...encoderFields(source, recorder), ...decoderFields(own), ...cache }
+  }
+}
+
+export class T5Model extends T5Base {
+  override forward(inputs: ModelInputs): BaseModelOutput {
+    return this.states(inputs)
+  }
+}
+
+/** Scores of the target's tokens [B, T, V]; `labels` [B, T], -100 where a token does not count. */
+export class T5ForConditionalGeneration extends T5Base {
+  readonly lm_head: torch.Linear
+
+  constructor(settings: T5Config) {
+    super(settings)
+    const weight = settings.tie_word_embeddings ? this.shared.weight : undefined
+    this.lm_head = new torch.Linear(settings.d_model, settings.vocab_size, { bias: false, weight })
+  }
+
+  override vocabularyParameters(): readonly Parameter[] {
+    return [this.lm_head.weight]
+  }
+
+  override forward(inputs: ModelInputs): LogitsOutput {
+    const base = this.states(inputs)
+    const { last_hidden_state: states } = base
+    const { scale_decoder_outputs: scaled, d_model: width } = this.config
+    const logits = this.lm_head.forward(scaled ? mul(states, width ** -0.5) : states)
+    return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passedSeq2Seq(base) }
+  }
+}
+
+/** The encoder alone. */
+export class T5EncoderModel extends PreTrainedModel<T5Config> {
+  static override readonly family: Family = { ...family, ignored: /^decoder\.|^lm_head\./ }
+  readonly shared: torch.Embedding
+  readonly encoder: Stack
+
+  constructor(settings: T5Config) {
+    super(settings)
+    this.shared = new torch.Embedding(settings.vocab_size, settings.d_model)
+    this.encoder = new Stack(settings, this.shared, false)
+  }
+
+  override inputEmbeddings(): torch.Embedding {
+    return this.shared
+  }
+
+  override forward(inputs: ModelInputs): BaseModelOutput {
+    const recorder = new Recorder(this.config, inputs)
+    const last_hidden_state = this.encoder.forward(sourceInputs(inputs), recorder, null, null)
+    return { last_hidden_state, ...recorder.outputs }
+  }
+}
+
+export default defineModels({ config, classes: { T5Model, T5ForConditionalGeneration, T5EncoderModel } })
