@@ -5,6 +5,7 @@ type Loader = () => Promise<{ readonly default: ModelDefinition }>
 /** Files of this folder by `model_type`, each loaded when a config asks for it. */
 export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   albert: () => import('./albert.js'),
+  bart: () => import('./bart.js'),
   bert: () => import('./bert.js'),
   'deberta-v2': () => import('./deberta-v2.js'),
   distilbert: () => import('./distilbert.js'),
@@ -16,15 +17,20 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   gpt2: () => import('./gpt2.js'),
   gpt_neox: () => import('./gpt_neox.js'),
   llama: () => import('./llama.js'),
+  m2m_100: () => import('./m2m_100.js'),
+  marian: () => import('./marian.js'),
+  mbart: () => import('./mbart.js'),
   mistral: () => import('./mistral.js'),
   mixtral: () => import('./mixtral.js'),
   modernbert: () => import('./modernbert.js'),
   mpnet: () => import('./mpnet.js'),
+  pegasus: () => import('./pegasus.js'),
   qwen2: () => import('./qwen2.js'),
   qwen3: () => import('./qwen3.js'),
   qwen3_moe: () => import('./qwen3_moe.js'),
   roberta: () => import('./roberta.js'),
   t5: () => import('./t5.js'),
+  whisper: () => import('./whisper.js'),
   xlm: () => import('./xlm.js'),
   'xlm-roberta': () => import('./xlm-roberta.js'),
 }
