@@ -21,6 +21,7 @@ void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_TOP_PAD, static_cast<int>(kHeapStep));
+  mallopt(M_ARENA_MAX, 1);  // else what one thread allocates and another frees piles up in the heaps of both
 #endif
 }
 

@@ -22,9 +22,8 @@ for (const kind of ['jit', 'lazy']) {
     }
     assert.ok(Number.isFinite(last))
     const growth = (key: 'held' | 'resident'): number => memory[10_000][key] / memory[1_000][key] - 1
-    // Steps in flight and code that V8 compiles meanwhile make up to a tenth; a leak of one tensor a step would be gigabytes.
-    assert.ok(growth('held') <= 0.25, `what is held grew by ${(100 * growth('held')).toFixed(1)} %`)
-    // The allocator keeps some pages that it got back, more of them when memory is short.
-    assert.ok(growth('resident') <= 0.25, `resident memory grew by ${(100 * growth('resident')).toFixed(1)} %`)
+    // Measured: under 3 % for both. What V8 compiles and the allocator keeps vary; a leak of one tensor a step would be gigabytes.
+    assert.ok(growth('held') <= 0.1, `what is held grew by ${(100 * growth('held')).toFixed(1)} %`)
+    assert.ok(growth('resident') <= 0.1, `resident memory grew by ${(100 * growth('resident')).toFixed(1)} %`)
   })
 }
