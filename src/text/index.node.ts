@@ -1,2 +1,2 @@
-export { AutoTokenizer, loadTokenizer } from './tokenizers/index.node.js'
 export * from './index.js'
+export { AutoTokenizer, loadTokenizer, saveTokenizer } from './tokenizers/index.node.js'

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeFileAtomic } from '../../formats/atomic-file.node.js'
 import { FormatError } from '../../formats/errors.js'
 import { type HubOptions, resolveFiles, TOKENIZER_FILES } from '../../hub/index.node.js'
 import { isObject, type JsonObject } from './config.js'
@@ -85,6 +86,17 @@ export async function loadTokenizer(folder: string): Promise<PreTrainedTokenizer
   const config: JsonObject = { ...map, ...own }
   const { json, defaults } = await readLegacy(folder, config)
   return new PreTrainedTokenizer(Tokenizer.fromJson(json, folder), pretrainedConfig({ ...defaults, ...config }))
+}
+
+/** Writes a tokenizer as `tokenizer.json` and `tokenizer_config.json`, and its chat template beside them; Python's transformers reads them. */
+export async function saveTokenizer(tokenizer: PreTrainedTokenizer, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const write = (name: string, text: string): Promise<void> =>
+    writeFileAtomic(join(folder, name), (sink) => sink.write(new TextEncoder().encode(text)))
+  await write('tokenizer.json', `${JSON.stringify(tokenizer.backend, null, 2)}\n`)
+  await write('tokenizer_config.json', `${JSON.stringify(tokenizer.configJson(), null, 2)}\n`)
+  const { chatTemplate } = tokenizer.config
+  if (typeof chatTemplate === 'string') await write('chat_template.jinja', chatTemplate)
 }
 
 export const AutoTokenizer = {

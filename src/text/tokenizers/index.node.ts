@@ -1,2 +1,2 @@
-export { AutoTokenizer, loadTokenizer } from './auto.node.js'
+export { AutoTokenizer, loadTokenizer, saveTokenizer } from './auto.node.js'
 export * from './index.js'

@@ -12,6 +12,7 @@ import { buildNormalizer, type Normalizer } from './normalizers/index.js'
 import { buildPostProcessor, type PostProcessor, postProcess } from './post-processors.js'
 import { buildPreTokenizer, type PreTokenizer } from './pre-tokenizers/index.js'
 import { paddingOf, paddingToJson, truncationOf, truncationToJson } from './settings.js'
+import type { Trainer } from './training/trainer.js'
 import { type PaddingOptions, padEncodings, type TruncationOptions, truncateEncodings } from './truncation.js'
 import { wellFormed } from './well-formed.js'
 
@@ -283,6 +284,14 @@ export class Tokenizer {
       if (token !== undefined && !(skipSpecialTokens && this.added.isSpecial(token))) tokens.push(token)
     }
     return this.decoderPart ? this.decoderPart(tokens).join('') : tokens.join(' ')
+  }
+
+  /** Learns the model anew from texts, cut as this tokenizer cuts them. */
+  train(texts: Iterable<string>, trainer: Trainer): void {
+    const words = new Map<string, number>()
+    for (const text of texts) for (const word of this.preTokenize(text)) words.set(word, (words.get(word) ?? 0) + 1)
+    this.setModel(trainer.train(words, this.modelPart))
+    this.addSpecialTokens(trainer.specialTokens)
   }
 
   /** Decodes ids as they come; see {@link DecodeStream}. */

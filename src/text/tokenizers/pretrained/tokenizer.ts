@@ -302,6 +302,20 @@ export class PreTrainedTokenizer {
     return inputs
   }
 
+  /** The fields of a tokenizer_config.json. */
+  configJson(): Record<string, unknown> {
+    const { added_tokens_decoder: _, chat_template: __, ...rest } = this.config.json
+    return {
+      ...rest,
+      ...this.named,
+      model_max_length: this.modelMaxLength ?? 1e30,
+      padding_side: this.paddingSide,
+      truncation_side: this.truncationSide,
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      model_input_names: this.config.modelInputNames,
+    }
+  }
+
   /** Text of ids. */
   decode(ids: Iterable<number>, { skipSpecialTokens = false, cleanUpTokenizationSpaces }: DecodeOptions = {}): string {
     const text = this.backend.decode(ids, { skipSpecialTokens })
