@@ -1,5 +1,5 @@
 import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss } from '../../tensor/functional/index.js'
-import { asTensor, clamp, isInteger, pad, reshape, type Tensor, type TensorLike } from '../../tensor/index.js'
+import { asTensor, clamp, isInteger, pad, reshape, type Tensor, type TensorLike, tensor } from '../../tensor/index.js'
 import type { BaseConfig, ProblemType } from '../pretrained/config.js'
 
 /** Mean cross entropy of scores [..., C] against class indices [...]; labels of `ignoreIndex` (default -100) do not count. */
@@ -13,6 +13,12 @@ export function causalLoss(logits: Tensor, labels: TensorLike): Tensor {
   const given = asTensor(labels)
   const next = pad(given, [0, 1], { value: -100 }).narrow(-1, 1, given.shape[given.ndim - 1])
   return tokenLoss(logits, next)
+}
+
+/** Labels written as a plain list, one number a text, are class indices, as integers in Python are. */
+function classLabels(labels: TensorLike, count: number): Tensor {
+  const indices = Array.isArray(labels) && count > 1 && labels.every((label) => Number.isInteger(label))
+  return indices ? tensor(labels as readonly number[], { dtype: 'i32' }) : asTensor(labels)
 }
 
 function problemOf(config: BaseConfig, labels: Tensor): ProblemType {
@@ -29,7 +35,7 @@ const CLASS_LOSSES: { readonly [P in ProblemType]: (logits: Tensor, labels: Tens
 
 /** Loss of scores [B, C] by the config's problem type; where it states none, labels' dtype and C decide as in transformers. */
 export function classLoss(config: BaseConfig, logits: Tensor, labels: TensorLike): Tensor {
-  const given = asTensor(labels)
+  const given = classLabels(labels, config.num_labels)
   const problem = problemOf(config, given)
   if (!Object.hasOwn(CLASS_LOSSES, problem)) throw new RangeError(`unknown problem_type '${problem}'`)
   return CLASS_LOSSES[problem](logits, given)
