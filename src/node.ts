@@ -24,4 +24,4 @@ preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['cpu',
 /** The package's entry in Node. */
 export * from './index.js'
 export * from './models/auto.node.js'
-export { AutoTokenizer } from './text/tokenizers/index.node.js'
+export { AutoTokenizer, saveTokenizer } from './text/tokenizers/index.node.js'
