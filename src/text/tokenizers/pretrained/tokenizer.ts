@@ -213,10 +213,9 @@ export class PreTrainedTokenizer {
       padId: this.padTokenId,
       padTypeId: this.padTokenTypeId,
     })
-    if (truncation && truncation.maxLength - this.backend.addedTokenCount(false) < truncation.stride)
-      throw new RangeError(
-        `stride is ${truncation.stride}, more than the ${truncation.maxLength} tokens of a row hold beside the special tokens`,
-      )
+    const room = truncation ? truncation.maxLength - this.backend.addedTokenCount(false) : -1
+    if (truncation && room >= 0 && room < truncation.stride)
+      throw new RangeError(`stride is ${truncation.stride}, a row has room for ${room} tokens beside the special ones`)
     const { added } = this.backend
     const before = added.encodeSpecialTokens
     added.encodeSpecialTokens = options.splitSpecialTokens ?? before

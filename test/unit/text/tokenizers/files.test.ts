@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import fc from 'fast-check'
+import {
+  AutoTokenizer,
+  callable,
+  loadTokenizer,
+  PreTrainedTokenizer,
+  SentencePieceProcessor,
+  saveTokenizer,
+} from '../../../../src/text/tokenizers/index.node.js'
+import { readTiktoken } from '../../../../src/text/tokenizers/legacy/byte-pairs.js'
+import { bertLike, TEXTS } from './samples.js'
+
+describe('tokenizers from files', () => {
+  let folder = ''
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kaimo-tokenizers-'))
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  test('saved in a folder it loads again, and can be called', async () => {
+    const tokenizer = new PreTrainedTokenizer(bertLike())
+    tokenizer.padToken = '[PAD]'
+    await saveTokenizer(tokenizer, join(folder, 'saved'))
+    const again = await AutoTokenizer.fromPretrained(join(folder, 'saved'))
+    assert.equal(again.padToken, '[PAD]')
+    for (const text of TEXTS) assert.deepEqual(again.encode(text), tokenizer.encode(text))
+    const inputs = again(TEXTS, { padding: true })
+    assert.equal(inputs.input_ids.shape[0], TEXTS.length)
+    assert.ok(again instanceof PreTrainedTokenizer)
+    assert.deepEqual(callable(tokenizer).tokenize('the dog'), tokenizer.tokenize('the dog'))
+  })
+
+  test('vocab.txt: lines end at U+000A alone', async () => {
+    const lines = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '\u2028', '\u0085', '天', 'dog', '##s']
+    const path = join(folder, 'bert')
+    await saveTokenizer(new PreTrainedTokenizer(bertLike()), path)
+    await rm(join(path, 'tokenizer.json'))
+    await rm(join(path, 'tokenizer_config.json'))
+    await writeFile(join(path, 'vocab.txt'), `${lines.join('\n')}\n`)
+    const tokenizer = await loadTokenizer(path)
+    assert.equal(tokenizer.vocabSize, lines.length)
+    assert.deepEqual(tokenizer.encode('天 DOGS cat'), [2, 7, 8, 9, 1, 3])
+    assert.equal(tokenizer.maskTokenId, 4)
+  })
+
+  test('vocab.json and merges.txt', async () => {
+    const path = join(folder, 'gpt2')
+    await saveTokenizer(new PreTrainedTokenizer(bertLike()), path)
+    await rm(join(path, 'tokenizer.json'))
+    await rm(join(path, 'tokenizer_config.json'))
+    await writeFile(
+      join(path, 'vocab.json'),
+      JSON.stringify({ '<|endoftext|>': 0, l: 1, o: 2, w: 3, Ġ: 4, lo: 5, low: 6, Ġlow: 7 }),
+    )
+    await writeFile(join(path, 'merges.txt'), '#version: 0.2\nl o\nlo w\nĠ low\n')
+    const tokenizer = await loadTokenizer(path)
+    assert.deepEqual(tokenizer.encode('low low<|endoftext|>'), [6, 7, 0])
+    assert.equal(tokenizer.decode([6, 7, 0], { skipSpecialTokens: true }), 'low low')
+  })
+
+  test('a folder without tokenizer says what was expected', async () => {
+    await assert.rejects(loadTokenizer(tmpdir().concat('/')), /holds no tokenizer|tokenizer/)
+  })
+
+  test('random bytes are no SentencePiece model, and no crash', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        try {
+          SentencePieceProcessor.fromBytes(bytes).encode('a b')
+        } catch (error) {
+          assert.ok(error instanceof Error && /FormatError|RangeError/.test(error.name), String(error))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('malformed ranks name their line', () => {
+    assert.equal(readTiktoken('IQ== 0\nIg== 1\n').size, 2)
+    assert.throws(() => readTiktoken('IQ== 0\nnonsense\n'), /line 2/)
+  })
+})
