@@ -18,10 +18,13 @@ export interface Hdf5Group {
 }
 
 const MAX_DEPTH = 32
-const MAX_NODES = 200_000
+/** A group or array takes more than this; links that run in circles show as more of them than fit into the file. */
+const MIN_NODE_BYTES = 32
 /** Deflate cannot compress further than this. */
 const MAX_DEFLATE_RATIO = 1032
 const FREE_BYTES = 64 * 1024
+/** Of a file in memory while it is read: elements, and what the library keeps of them. */
+const MAX_EXPANSION = 4
 
 type Library = typeof import('h5wasm')
 type LibraryModule = Awaited<Library['ready']>
@@ -88,7 +91,8 @@ class Reader {
     const groups = new Map<string, Hdf5Group>()
     const arrays = new Map<string, HostArray>()
     for (const name of group.keys()) {
-      if (++this.#nodes > MAX_NODES) this.fail(path, `more than ${MAX_NODES} groups and arrays`)
+      if (++this.#nodes * MIN_NODE_BYTES > this.fileBytes)
+        this.fail(path, 'more groups and arrays than fit into the file')
       const child = group.get(name)
       const place = `${path}/${name}`
       if (child instanceof this.library.Group) groups.set(name, this.group(child, place, depth + 1))
@@ -173,11 +177,65 @@ class Reader {
   }
 }
 
+/** What the library needs besides the file's content. */
+const WORKING_BYTES = 16 * 1024 * 1024
+const PAGE_BYTES = 65_536
+
+/**
+ * Runs `work` while WebAssembly memory may grow by so many bytes only: the library takes lengths of texts from the file and allocates them before it
+ * looks whether they can be true. Nothing else runs meanwhile, since `work` does not wait.
+ */
+function withMemory<T>(bytes: number, work: () => T): T {
+  const { prototype } = WebAssembly.Memory
+  const grow = prototype.grow
+  let left = Math.ceil(bytes / PAGE_BYTES)
+  prototype.grow = function limited(this: WebAssembly.Memory, pages: number): number {
+    if (pages > left) throw new RangeError(`more than ${bytes} bytes of memory`)
+    left -= pages
+    return grow.call(this, pages)
+  }
+  try {
+    return work()
+  } finally {
+    prototype.grow = grow
+  }
+}
+
+const HEAP_HEADER_BYTES = 16
+const OBJECT_HEADER_BYTES = 16
+
+/**
+ * Walks the heaps in which texts of any length lie. The library follows sizes in them without looking, and turns in circles where one is wrong.
+ * Source: HDF5 File Format Specification, III.E.
+ */
+function checkGlobalHeaps(bytes: Uint8Array, source: string): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let start = 0; start + HEAP_HEADER_BYTES <= bytes.length; start += 8) {
+    if (view.getUint32(start, false) !== 0x47434f4c || view.getUint32(start + 4, true) !== 1) continue // "GCOL", version 1
+    const size = view.getBigUint64(start + 8, true)
+    const fail = (): never => {
+      throw new FormatError(`${source}: not a readable HDF5 file: the heap of texts at byte ${start} is damaged`)
+    }
+    if (size > BigInt(bytes.length - start)) fail()
+    const end = start + Number(size)
+    for (let at = start + HEAP_HEADER_BYTES; at + OBJECT_HEADER_BYTES <= end; ) {
+      const index = view.getUint16(at, true)
+      const held = view.getBigUint64(at + 8, true)
+      if (held > BigInt(end - at)) fail()
+      // Index 0 is the free rest, whose size counts its header.
+      const taken = index === 0 ? Number(held) : OBJECT_HEADER_BYTES + Math.ceil(Number(held) / 8) * 8
+      if (taken < OBJECT_HEADER_BYTES || at + taken > end) fail()
+      at += taken
+    }
+  }
+}
+
 /**
  * Reads a whole HDF5 file from its bytes. Texts and compounds in datasets are left out.
  * @throws FormatError where it is malformed or announces more than it can hold
  */
 export async function readHdf5(bytes: Uint8Array, source = 'hdf5'): Promise<Hdf5Group> {
+  checkGlobalHeaps(bytes, source)
   const { library, module } = await load()
   if (!library.FS) throw new Error('the HDF5 library has no file system')
   const name = `/read-${++files}.h5`
@@ -185,7 +243,8 @@ export async function readHdf5(bytes: Uint8Array, source = 'hdf5'): Promise<Hdf5
   try {
     const file = new library.File(name, 'r')
     try {
-      return new Reader(module, library, source, bytes.length).group(file, '', 0)
+      const reader = new Reader(module, library, source, bytes.length)
+      return withMemory(MAX_EXPANSION * bytes.length + WORKING_BYTES, () => reader.group(file, '', 0))
     } finally {
       file.close()
     }
