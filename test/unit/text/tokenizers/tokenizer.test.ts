@@ -58,7 +58,7 @@ describe('tokenizers', () => {
   test('byte-level BPE decodes to the text it encoded', () => {
     fc.assert(
       fc.property(texts, (text) => {
-        const whole = text.toWellFormed?.() ?? text
+        const whole = text.replace(/\p{Surrogate}/gu, '\ufffd')
         assert.equal(KINDS.gpt2.decode(KINDS.gpt2.encode(whole).ids), whole)
       }),
       { numRuns: 100 },
