@@ -32,6 +32,8 @@ const KERNEL_FLAGS = [
   '-fvect-cost-model=dynamic',
   '-fno-math-errno',
   '-fno-trapping-math',
+  // Where a fused multiply-add is wanted it is written: else compilers and instruction sets would disagree in the last bit.
+  '-ffp-contract=off',
   '-fno-exceptions',
   '-fno-rtti',
 ]

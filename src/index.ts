@@ -5,6 +5,17 @@ import './train/index.js'
 
 export * as nn from './nn/index.js'
 export * as optim from './optim/index.js'
-export { liveBytes, setBackend } from './runtime/index.js'
+export {
+  chromeTrace,
+  type KernelSpan,
+  type KernelTotal,
+  liveBytes,
+  type MachineLimits,
+  type Profile,
+  profileSvg,
+  setBackend,
+  startProfile,
+  summarizeProfile,
+} from './runtime/index.js'
 export * as F from './tensor/functional/index.js'
 export * from './tensor/index.js'

@@ -32,6 +32,8 @@ export interface TrainOptions {
   readonly overwrite?: boolean
   /** Acts between steps: a checkpoint is saved, then {@link InterruptedError} is thrown. */
   readonly signal?: AbortSignal
+  /** Times every kernel of some steps: the history's `profile`. */
+  readonly profile?: boolean
   /** No progress, no remarks. */
   readonly quiet?: boolean
   /** Hears one line on what is trained. Default: standard error. */
@@ -147,7 +149,7 @@ export async function trainRecipe(recipe: Recipe, options: TrainOptions = {}): P
   const loop = new FitLoop(
     trainer,
     { train: job.train, validation: job.parts.validation },
-    { epochs: recipe.epochs, callbacks },
+    { epochs: recipe.epochs, callbacks, profile: options.profile },
   )
   let history: History
   try {

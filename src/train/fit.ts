@@ -9,6 +9,7 @@ import {
   toTensors,
 } from './adapter.js'
 import type { Callback, FitPlan } from './callbacks/callback.js'
+import { StepProfiler } from './callbacks/step-profiler.js'
 import { History, type Logs } from './history.js'
 import { Pipeline } from './pipeline.js'
 import type { Trainer } from './trainer.js'
@@ -32,6 +33,8 @@ export interface FitOptions {
   /** Epochs done before (for resuming by hand). */
   initialEpoch?: number
   signal?: AbortSignal
+  /** Times every kernel of some steps of the first epoch: `history.profile`. Needs the native backend. */
+  profile?: boolean
 }
 
 interface Data {
@@ -155,6 +158,7 @@ export class NonFiniteLossError extends Error {
 export class FitLoop {
   readonly progress: Progress
   private readonly callbacks: readonly Callback[]
+  private readonly profiler: StepProfiler | null
   private readonly epochs: number
 
   constructor(
@@ -163,7 +167,9 @@ export class FitLoop {
     private readonly options: FitOptions,
     progress?: Progress,
   ) {
-    this.callbacks = options.callbacks ?? []
+    this.profiler = options.profile ? new StepProfiler() : null
+    // Last: checkpoints hold the states of callbacks by place.
+    this.callbacks = [...(options.callbacks ?? []), ...(this.profiler ? [this.profiler] : [])]
     this.epochs = options.epochs ?? 1
     this.progress = progress ?? { epoch: options.initialEpoch ?? 0, batch: 0, history: new History() }
   }
@@ -187,6 +193,7 @@ export class FitLoop {
     // As in Keras, training with a moving average ends with the average in the weights.
     trainer.optimizer.finalizeEma()
     for (const callback of this.callbacks) await callback.onTrainEnd(logs)
+    progress.history.profile = this.profiler?.profile ?? null
     return progress.history
   }
 

@@ -1,3 +1,5 @@
+import type { Profile } from '../runtime/index.js'
+
 /** Numbers of one epoch: `loss`, metrics, and the same with the prefix `val_`. */
 export type Logs = Record<string, number>
 
@@ -5,6 +7,8 @@ export type Logs = Record<string, number>
 export class History {
   readonly epoch: number[] = []
   readonly history: Record<string, number[]> = {}
+  /** Where the time of some steps went, if `fit` was asked for it: see `summarizeProfile`, `profileSvg` and `chromeTrace`. */
+  profile: Profile | null = null
 
   /** Takes one epoch in. */
   add(epoch: number, logs: Readonly<Logs>): void {

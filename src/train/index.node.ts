@@ -5,7 +5,7 @@ export * from './callbacks/tensorboard.node.js'
 export * from './checkpoint.node.js'
 export * from './checkpoint-store.node.js'
 export * from './index.js'
-export { loadKerasModel, loadKerasWeights, saveKerasModel } from './keras/files.node.js'
+export { type LoadKerasOptions, loadKerasModel, loadKerasWeights, saveKerasModel } from './keras/files.node.js'
 export * from './model-io.node.js'
 
 import './model-files.node.js'

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Profile } from '../../runtime/index.js'
 import { type CliCommand, wholeNumber } from '../command.js'
 import { printJson, printLine } from '../output.js'
 import { exitCodeOf, INTERRUPTED_EXIT } from '../training.js'
@@ -11,6 +12,13 @@ interface Options {
   readonly epochs?: number
   readonly seed?: number
   readonly quiet?: boolean
+  readonly profile?: boolean
+}
+
+async function showProfile(profile: Profile, folder: string, json = false): Promise<void> {
+  const { printProfile, writeProfile } = await import('../profile.js')
+  if (!json) await printProfile(profile)
+  await writeProfile(folder, 'profile', profile)
 }
 
 export const command: CliCommand<Options> = {
@@ -23,14 +31,16 @@ export const command: CliCommand<Options> = {
       .option('--data-dir <dir>', 'folder that holds the data (or the environment variable KAIMO_DATA_DIR)')
       .option('--epochs <n>', "epochs instead of the recipe's", wholeNumber('--epochs', 1))
       .option('--seed <n>', "seed instead of the recipe's", wholeNumber('--seed', 0))
+      .option('--profile', 'time every kernel of some steps: a table, and a timeline in the output folder')
       .option('--quiet', 'no progress')
   },
   async run({ args: [path], options, signal }) {
     const { partText, readRecipe, trainRecipe } = await import('../../recipes.node.js')
-    const { output, epochs, seed, resume, overwrite, dataDir, quiet, json } = options
+    const { output, epochs, seed, resume, overwrite, dataDir, quiet, json, profile } = options
     const recipe = await readRecipe(path, { output, epochs, seed })
     try {
-      const done = await trainRecipe(recipe, { resume, overwrite, dataDir, signal, quiet })
+      const done = await trainRecipe(recipe, { resume, overwrite, dataDir, signal, quiet, profile })
+      if (done.history.profile) await showProfile(done.history.profile, done.folder, json)
       if (json) {
         printJson({ folder: done.folder, ...done.results, history: done.history.history })
         return

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { fileError, writeFileAtomic } from '../../formats/atomic-file.node.js'
 import { readHdf5, serializeHdf5 } from '../../formats/hdf5.js'
-import { parseStrictJson } from '../../formats/strict-json.js'
+import { isRecord, parseStrictJson } from '../../formats/strict-json.js'
 import { fileSource, ZipArchive } from '../../formats/zip.node.js'
 import { serializeZip } from '../../formats/zip-writer.node.js'
 import type { Model } from '../../nn/index.js'
+import { compileAsSaved } from './compile.js'
 import { modelFromJson, modelJson } from './config.js'
 import { isLegacy, legacyConfig, legacyTree, loadLegacyWeights } from './legacy.js'
 import { loadWeightTree, weightTree } from './weights.js'
@@ -37,33 +38,57 @@ interface Options {
   signal?: AbortSignal
 }
 
-async function loadArchive(path: string): Promise<Model> {
+export interface LoadKerasOptions extends Options {
+  /** Also compile the model as it was when it was saved, with a fresh optimizer. Default true. */
+  compile?: boolean
+  /** Told why a model could not be compiled; default: console.warn. */
+  onNote?: (note: string) => void
+}
+
+/** A model made as the file says it was compiled. */
+function compiled(model: Model, config: unknown, path: string, options: LoadKerasOptions): Model {
+  const problem = options.compile === false ? null : compileAsSaved(model, config)
+  const note = options.onNote ?? ((line: string) => console.warn(line))
+  if (problem !== null) note(`${path}: not compiled: ${problem}`)
+  return model
+}
+
+async function loadArchive(path: string, options: LoadKerasOptions): Promise<Model> {
   const archive = await ZipArchive.open(await fileSource(path))
   try {
     const json = parseStrictJson(await archive.read(CONFIG), `${path}: ${CONFIG}`)
     const model = modelFromJson(json, `${path}: ${CONFIG}`)
     loadWeightTree(model, await readHdf5(await archive.read(WEIGHTS), `${path}: ${WEIGHTS}`), path)
-    return model
+    return compiled(model, isRecord(json) ? json.compile_config : null, path, options)
   } finally {
     await archive.close()
   }
 }
 
-async function loadLegacy(path: string, options: Options): Promise<Model> {
+function recordOf(json: string, source: string): Record<string, unknown> {
+  const value = parseStrictJson(new TextEncoder().encode(json), source)
+  return isRecord(value) ? value : {}
+}
+
+async function loadLegacy(path: string, options: LoadKerasOptions): Promise<Model> {
   const root = await readHdf5(await bytesAt(path, options.signal), path)
   const json = parseStrictJson(new TextEncoder().encode(legacyConfig(root, path)), `${path}: model_config`)
   const model = modelFromJson(json, `${path}: model_config`)
   loadLegacyWeights(model, root, path)
-  return model
+  const training = root.attributes.get('training_config')
+  if (typeof training !== 'string') return model
+  const { optimizer_config: optimizer, ...others } = recordOf(training, `${path}: training_config`)
+  return compiled(model, { optimizer, ...others }, path, options)
 }
 
 /**
- * Reads a model that Keras saved: `.keras`, or the older `.h5`. Optimizer states are passed over; nothing in the file is executed.
+ * Reads a model that Keras saved, `.keras` or the older `.h5`, and compiles it as it was. States of optimizers are passed over; nothing in the
+ * file is executed.
  * @throws FormatError where the file is malformed or has what this build lacks; FileError where it cannot be read
  */
-export async function loadKerasModel(path: string, options: Options = {}): Promise<Model> {
+export async function loadKerasModel(path: string, options: LoadKerasOptions = {}): Promise<Model> {
   const kind = kerasFileKind(path)
-  if (kind === 'keras') return loadArchive(path)
+  if (kind === 'keras') return loadArchive(path, options)
   if (kind === 'legacy') return loadLegacy(path, options)
   throw new TypeError(
     `${path}: expected a model file (.keras, .h5)${kind === 'weights' ? '; this holds weights alone: use loadKerasWeights' : ''}`,
