@@ -35,6 +35,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   segformer: () => import('./segformer.js'),
   t5: () => import('./t5.js'),
   vit: () => import('./vit.js'),
+  wav2vec2: () => import('./wav2vec2.js'),
   whisper: () => import('./whisper.js'),
   xlm: () => import('./xlm.js'),
   'xlm-roberta': () => import('./xlm-roberta.js'),

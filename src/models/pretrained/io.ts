@@ -25,6 +25,8 @@ export interface ModelInputs {
   readonly pixel_mask?: TensorLike | null
   readonly input_features?: TensorLike | null
   readonly input_values?: TensorLike | null
+  /** [B, T]: nonzero where wav2vec 2.0 hides a frame. */
+  readonly mask_time_indices?: TensorLike | null
   readonly labels?: TensorLike | null
   readonly next_sentence_label?: TensorLike | null
   readonly sentence_order_label?: TensorLike | null
@@ -63,6 +65,7 @@ export interface ModelOutput {
   readonly logits_per_text?: Tensor
   readonly text_embeds?: Tensor
   readonly image_embeds?: Tensor
+  readonly extract_features?: Tensor
   readonly past_key_values?: KeyValueCache
 }
 
