@@ -33,7 +33,7 @@ export class Encoding {
   /** Columns computed so far; null where they are left to {@link source}. */
   columns: Details | null = emptyDetails()
   /** Gives an equal encoding with its columns, before padding. */
-  source: (() => Encoding) | null = null
+  source: (() => Encoding | undefined) | null = null
   private padded = { left: 0, right: 0, token: '' }
 
   /** Tokens without their columns, which `source` gives when they are read. */
@@ -67,16 +67,20 @@ export class Encoding {
   private details(): Details {
     if (this.columns) return this.columns
     if (!this.source) throw new Error('this encoding has been made without tokens and offsets')
-    const found = this.source().columns
-    if (!found) throw new Error('the source of an encoding gave no tokens')
+    const found = this.source()?.columns
+    const { left, right } = this.padded
+    if (found?.tokens.length !== this.length - left - right)
+      throw new Error(
+        'tokens and offsets are computed when they are read: the tokenizer has changed since it encoded this text',
+      )
     const details: Details = {
       tokens: [...found.tokens],
       words: [...found.words],
       offsets: [...found.offsets],
       unitOffsets: [...found.unitOffsets],
     }
-    padDetails(details, this.padded.left, 'left', this.padded.token)
-    padDetails(details, this.padded.right, 'right', this.padded.token)
+    padDetails(details, left, 'left', this.padded.token)
+    padDetails(details, right, 'right', this.padded.token)
     this.columns = details
     return details
   }
@@ -256,14 +260,14 @@ export class Encoding {
   }
 
   /** Says where columns come from when they are read, for this encoding and its overflowing parts. */
-  attachSource(make: () => Encoding): void {
-    let made: Encoding | null = null
-    const once = (): Encoding => {
+  attachSource(make: () => Encoding | undefined): void {
+    let made: Encoding | undefined
+    const once = (): Encoding | undefined => {
       made ??= make()
       return made
     }
     this.source = once
-    for (const [i, part] of this.overflowing.entries()) part.attachSource(() => once().overflowing[i])
+    for (const [i, part] of this.overflowing.entries()) part.attachSource(() => once()?.overflowing[i])
   }
 }
 

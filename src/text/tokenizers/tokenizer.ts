@@ -207,8 +207,26 @@ export class Tokenizer {
       encodings.push(Encoding.ofIds(ids, typeId))
     }
     const encoding = this.finish(encodings, options)
-    encoding.attachSource(() => this.encodeExactly(text, pair, options))
+    const { encodeSpecialTokens } = this.added
+    const truncation = options.truncation === undefined ? this.truncation : options.truncation
+    encoding.attachSource(() => this.encodeAgain(encodeSpecialTokens, text, pair, { ...options, truncation }))
     return encoding
+  }
+
+  /** Encodes a text with the setting that it was encoded with before. */
+  private encodeAgain(
+    encodeSpecialTokens: boolean,
+    text: InputSequence,
+    pair: InputSequence | null,
+    options: EncodeOptions,
+  ): Encoding {
+    const now = this.added.encodeSpecialTokens
+    this.added.encodeSpecialTokens = encodeSpecialTokens
+    try {
+      return this.encodeExactly(text, pair, options)
+    } finally {
+      this.added.encodeSpecialTokens = now
+    }
   }
 
   private encodeExactly(text: InputSequence, pair: InputSequence | null, options: EncodeOptions): Encoding {
