@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from '../../../tensor/index.js'
+import { type ChatMessage, type ChatTemplateOptions, renderChat } from '../../chat/index.js'
 import { type AddedToken, addedToken } from '../added-vocabulary.js'
 import type { DecodeStream } from '../decode-stream.js'
 import type { Encoding, Offsets, Side } from '../encoding.js'
@@ -299,6 +300,25 @@ export class PreTrainedTokenizer {
       if (packed) inputs[name] = packed
     }
     return inputs
+  }
+
+  /**
+   * The text of a conversation as the checkpoint's chat template writes it; encode it with `addSpecialTokens: false`.
+   * @param options `chatTemplate` is a template, or the name of one of several
+   * @throws Error where the checkpoint has no template
+   */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    { chatTemplate, ...options }: ChatTemplateOptions & { readonly chatTemplate?: string } = {},
+  ): string {
+    const own = this.config.chatTemplate
+    const named =
+      typeof own === 'string' || own === null
+        ? own
+        : (own[chatTemplate ?? (options.tools ? 'tool_use' : 'default')] ?? own.default)
+    const template = typeof own === 'string' || own === null ? (chatTemplate ?? own) : (named ?? chatTemplate)
+    if (!template) throw new Error('the tokenizer has no chat template; pass { chatTemplate }')
+    return renderChat(template, messages, { ...options, variables: { ...this.named, ...options.variables } }).text
   }
 
   /** The fields of a tokenizer_config.json. */
