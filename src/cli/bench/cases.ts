@@ -3,6 +3,7 @@ import { CHAIN_CASES } from './chain.js'
 import { MATMUL_CASES } from './matmul.js'
 import { MLP_CASES } from './mlp.js'
 import { OP_CASES } from './ops.js'
+import { TRANSFORMER_CASES } from './transformers.js'
 
 /** Every case of `kaimo bench`, by name. */
-export const CASES: BenchCases = { ...MATMUL_CASES, ...MLP_CASES, ...OP_CASES, ...CHAIN_CASES }
+export const CASES: BenchCases = { ...MATMUL_CASES, ...MLP_CASES, ...OP_CASES, ...CHAIN_CASES, ...TRANSFORMER_CASES }
