@@ -50,6 +50,7 @@ class CpuExecutable implements Executable {
   private readonly packed: CompiledProgram['packed']
   private readonly known: { readonly name: string; readonly instructions: CompiledProgram['instructions'] }
   private packedNative: NativeProgram | null = null
+  private knownPacked: CpuExecutable['known'] | null = null
 
   constructor(
     private readonly addon: NativeAddon,
@@ -130,7 +131,8 @@ class CpuExecutable implements Executable {
     if (packs.length === 0 || !this.packed) return this.native
     if (!this.packedNative) {
       this.packedNative = this.addon.compile(this.packed.code, this.packed.constants)
-      this.profiler.know(this.packedNative, this.known)
+      this.knownPacked = { name: this.name, instructions: this.packed.instructions }
+      this.profiler.know(this.packedNative, this.knownPacked)
     }
     return this.packedNative
   }
