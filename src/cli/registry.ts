@@ -9,7 +9,7 @@ export interface CommandEntry {
 /** Every command by name, in the order in which help lists them. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
-    summary: 'use a model for a task: classify texts or images, continue a text',
+    summary: 'use a model for a task: classify, fill, answer, compare, continue texts; classify images',
     load: () => import('./commands/run.js'),
   },
   predict: {

@@ -1,58 +1,39 @@
-import { type ImageClassifier, imageClassifier } from './image-classification.node.js'
-import { type LoadedModel, loadModelFolder } from './model-folder.node.js'
-import { type TextClassifier, textClassifier } from './text-classification.node.js'
-import { type TextGenerator, textGenerator } from './text-generation.node.js'
+import { type FoundModel, findSource, type PipelineOptions } from './open.node.js'
+import {
+  openTask,
+  type Pipelines,
+  type TASK_ALIASES,
+  TASK_TABLE,
+  type TaskAlias,
+  type TaskName,
+  taskNamed,
+} from './registry.node.js'
 
-/** What each task gives. */
-export interface Pipelines {
-  'text-classification': TextClassifier
-  'image-classification': ImageClassifier
-  'text-generation': TextGenerator
-}
+/** Names that `pipeline` takes: tasks and their other names. */
+export type TaskLike = TaskName | TaskAlias
 
-export type TaskName = keyof Pipelines
+type Named<T extends TaskLike> = T extends TaskAlias ? (typeof TASK_ALIASES)[T] : T extends TaskName ? T : never
 
-const MAKERS: { readonly [T in TaskName]: (loaded: LoadedModel) => Pipelines[T] } = {
-  'text-classification': textClassifier,
-  'image-classification': imageClassifier,
-  'text-generation': textGenerator,
-}
-
-/** Models that come with the package, by the task that uses them when none is named. */
-const DEFAULT_MODELS: { readonly [T in TaskName]?: string } = {
-  'text-classification': 'hotel-sentiment-zh',
-}
-
-export const TASKS = Object.keys(MAKERS) as TaskName[]
-
-/** The task that a model of `task` (as its config names it) is used for. */
-export const taskOfModel = (task: LoadedModel['config']['task']): TaskName =>
-  task === 'language-modeling' ? 'text-generation' : task
-
-/** A loaded model, ready for its task. */
-export const pipelineFor = <T extends TaskName>(task: T, loaded: LoadedModel): Pipelines[T] => {
-  const make: (loaded: LoadedModel) => Pipelines[T] = MAKERS[task]
-  return make(loaded)
+/**
+ * The model to use for a task: a folder, an embedded model by name, a hub id or, where none is named, the task's own.
+ * @throws RangeError for a task without a model of its own, Error where the model is not found
+ */
+export async function findForTask(task: TaskName, model?: string, options: PipelineOptions = {}): Promise<FoundModel> {
+  const chosen = model ?? TASK_TABLE[task].defaultModel
+  if (chosen === undefined) throw new RangeError(`${task} has no model of its own: name a model folder or hub id`)
+  return findSource(chosen, options)
 }
 
 /**
- * The model to use for a task: a folder, an embedded model by name, or, where none is named, the task's own.
- * @throws RangeError for an unknown task, one without a model of its own, or a model for another task
+ * A model ready for a task: `const classify = await pipeline('text-classification')`. `model` is a folder, a hub id, or the name of a model
+ * that comes with the package; left out, the task's own model is used. The result says which, as `model`.
+ * @throws RangeError for an unknown task, one without a model of its own, a model for another task, or one without a trained head
  */
-export async function loadTaskModel(task: TaskName, model?: string): Promise<LoadedModel> {
-  if (!Object.hasOwn(MAKERS, task)) throw new RangeError(`unknown task '${task}'; tasks: ${TASKS.join(', ')}`)
-  const chosen = model ?? DEFAULT_MODELS[task]
-  if (chosen === undefined) throw new RangeError(`${task} has no model of its own: name a model folder`)
-  const loaded = await loadModelFolder(chosen)
-  const own = taskOfModel(loaded.config.task)
-  if (own !== task) throw new RangeError(`${loaded.name} is a model for ${own}, not for ${task}`)
-  return loaded
+export async function pipeline<T extends TaskLike>(
+  task: T,
+  model?: string,
+  options: PipelineOptions = {},
+): Promise<Pipelines[Named<T>]> {
+  const name = taskNamed(task) as Named<T>
+  return openTask(name, await findForTask(name, model, options), options)
 }
-
-/**
- * A model ready for a task: `const classify = await pipeline('text-classification')`. `model` is a folder or the name of a model that
- * comes with the package; left out, the task's own model is used.
- * @throws like {@link loadTaskModel}
- */
-export const pipeline = async <T extends TaskName>(task: T, model?: string): Promise<Pipelines[T]> =>
-  pipelineFor(task, await loadTaskModel(task, model))

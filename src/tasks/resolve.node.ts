@@ -17,17 +17,24 @@ export async function embeddedModels(): Promise<string[]> {
   return found.flat().sort()
 }
 
-/**
- * The folder of a model: a path, or the name of one that comes with the package.
- * @throws Error that says what was looked for and which embedded models there are
- */
-export async function resolveModel(nameOrPath: string): Promise<string> {
+/** The folder of a model: a path, or the name of one that comes with the package; null where it is neither. */
+export async function findModel(nameOrPath: string): Promise<string | null> {
   if (await isModelFolder(nameOrPath)) return nameOrPath
   const plain = /^[\w.-]+$/.test(nameOrPath) && !nameOrPath.startsWith('.')
   const embedded = join(embeddedFolder(), nameOrPath)
   if (plain && (await isModelFolder(embedded))) return embedded
-  const there = await stat(nameOrPath).catch(() => null)
+  if (await stat(nameOrPath).catch(() => null))
+    throw new Error(`${nameOrPath} is not a model folder: it has no config.json`)
+  return null
+}
+
+/**
+ * Like {@link findModel}, for models that must be on this machine.
+ * @throws Error that says what was looked for and which embedded models there are
+ */
+export async function resolveModel(nameOrPath: string): Promise<string> {
+  const found = await findModel(nameOrPath)
+  if (found !== null) return found
   const known = (await embeddedModels()).join(', ') || 'none'
-  if (there) throw new Error(`${nameOrPath} is not a model folder: it has no config.json`)
   throw new Error(`there is no model folder ${nameOrPath} and no embedded model of that name (embedded: ${known})`)
 }

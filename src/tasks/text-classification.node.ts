@@ -1,23 +1,12 @@
 import { tensor } from '../tensor/index.js'
 import { paddedLength, padRows } from '../text/char-tokenizer.js'
 import { compiledForward, type LoadedModel, tokenizerOf } from './model-folder.node.js'
-import { type Classification, type ClassifyOptions, checkCount, classificationOf } from './types.js'
-
-/** Classifies texts. */
-export interface TextClassifier {
-  readonly task: 'text-classification'
-  readonly model: string
-  readonly labels: readonly string[]
-  /**
-   * @throws RangeError for a text longer than the model reads, unless the model's own settings say how to shorten it
-   */
-  (text: string, options?: ClassifyOptions): Promise<Classification>
-  (texts: readonly string[], options?: ClassifyOptions): Promise<Classification[]>
-}
+import { type ClassifyTextOptions, classifierOf, type TextClassifier } from './text-classification.js'
+import { checkCount } from './types.js'
 
 /**
- * Texts of one padded length share a batch, and how far a text is padded depends on the text alone: its result is the same, bit for bit,
- * whatever is classified with it.
+ * Classification by a model that a recipe wrote. Texts of one padded length share a batch, and how far a text is padded depends on the text
+ * alone: its result is the same, bit for bit, whatever is classified with it.
  */
 export function textClassifier(loaded: LoadedModel): TextClassifier {
   const { config, name, model } = loaded
@@ -27,8 +16,8 @@ export function textClassifier(loaded: LoadedModel): TextClassifier {
   const tokenizer = tokenizerOf(loaded)
   const forward = compiledForward(model)
 
-  const encode = (text: string, index: number, count: number): Int32Array => {
-    if (typeof text !== 'string') throw new TypeError(`expected a text, got ${typeof text}`)
+  const encode = (text: unknown, index: number, count: number): Int32Array => {
+    if (typeof text !== 'string') throw new TypeError(`${name} reads single texts: expected a text, got ${typeof text}`)
     try {
       return tokenizer.encode(text)
     } catch (error) {
@@ -36,16 +25,17 @@ export function textClassifier(loaded: LoadedModel): TextClassifier {
     }
   }
 
-  async function classifyAll(texts: readonly string[], options: ClassifyOptions): Promise<Classification[]> {
+  async function logits(texts: readonly unknown[], options: ClassifyTextOptions): Promise<Float32Array[]> {
     const batchSize = checkCount('batchSize', options.batchSize ?? 32)
-    const topK = checkCount('topK', options.topK ?? labels.length)
+    if (options.truncation !== undefined || options.maxLength !== undefined)
+      throw new RangeError(`${name} says itself how texts are shortened: leave out truncation and maxLength`)
     const rows = texts.map((text, i) => encode(text, i, texts.length))
     const groups = new Map<number, number[]>()
     for (const [i, ids] of rows.entries()) {
       const length = paddedLength(ids.length)
       groups.set(length, [...(groups.get(length) ?? []), i])
     }
-    const results = new Array<Classification>(texts.length)
+    const results = new Array<Float32Array>(texts.length)
     for (const [length, members] of groups) {
       for (let at = 0; at < members.length; at += batchSize) {
         options.signal?.throwIfAborted()
@@ -54,20 +44,12 @@ export function textClassifier(loaded: LoadedModel): TextClassifier {
           part.map((i) => rows[i]),
           length,
         )
-        const logits = (await forward(tensor(block, { shape: [part.length, length] })).data()) as Float32Array
+        const scores = (await forward(tensor(block, { shape: [part.length, length] })).data()) as Float32Array
         for (const [row, i] of part.entries())
-          results[i] = classificationOf(
-            logits.subarray(row * labels.length, (row + 1) * labels.length),
-            labels,
-            topK,
-            name,
-          )
+          results[i] = scores.subarray(row * labels.length, (row + 1) * labels.length)
       }
     }
     return results
   }
-
-  const classify = async (input: string | readonly string[], options: ClassifyOptions = {}) =>
-    typeof input === 'string' ? (await classifyAll([input], options))[0] : classifyAll(input, options)
-  return Object.assign(classify as TextClassifier, { task: config.task, model: name, labels })
+  return classifierOf({ name, labels, scoreFunction: 'softmax', logits })
 }

@@ -1,39 +1,8 @@
 import { type Tensor, tensor } from '../tensor/index.js'
 import { UNK_ID } from '../text/char-vocab.js'
 import { compiledForward, type LoadedModel } from './model-folder.node.js'
+import { type GenerateOptions, type Generation, stopsOf, type TextGenerator } from './text-generation.js'
 import { checkCount, softmaxOf } from './types.js'
-
-export interface GenerateOptions {
-  /** Characters to write at most. Default 200. */
-  readonly maxLength?: number
-  /** Below 1 sharper, above 1 flatter; 0 takes the most probable character every time. Default 1. */
-  readonly temperature?: number
-  /** Draws among the so many most probable characters only. Default: among all. */
-  readonly topK?: number
-  /** The same seed writes the same text. Default 0. */
-  readonly seed?: number
-  /** Ends the text where one of these has been written; it is not part of the result. */
-  readonly stop?: string | readonly string[]
-  readonly signal?: AbortSignal
-  /** Hears each character as it is written. */
-  readonly onText?: (text: string) => void
-}
-
-export interface Generation {
-  /** What was written, without the prompt. */
-  readonly text: string
-  readonly prompt: string
-  /** Why it ended. */
-  readonly finish: 'length' | 'stop'
-  readonly model: string
-}
-
-/** Continues texts. */
-export interface TextGenerator {
-  readonly task: 'text-generation'
-  readonly model: string
-  (prompt: string, options?: GenerateOptions): Promise<Generation>
-}
 
 /** Numbers in [0, 1): mulberry32. */
 function randomFrom(seed: number): () => number {
@@ -92,9 +61,9 @@ export function textGenerator(loaded: LoadedModel): TextGenerator {
     if (!(temperature >= 0)) throw new RangeError(`temperature must be at least 0, got ${temperature}`)
     const maxLength = checkCount('maxLength', options.maxLength ?? 200)
     const topK = checkCount('topK', options.topK ?? vocab.size)
-    const stops = (typeof options.stop === 'string' ? [options.stop] : (options.stop ?? [])).filter(
-      (stop) => stop !== '',
-    )
+    if (options.settings || options.truncation)
+      throw new RangeError(`${name} writes characters: settings and truncation are for published checkpoints`)
+    const stops = stopsOf(options)
     // A text begins as if after a line's end.
     const ids = Array.from(vocab.encode(prompt === '' ? '\n' : prompt))
     const sampling: Sampling = { temperature, topK, random: randomFrom(seed) }

@@ -36,14 +36,34 @@ export function softmaxOf(logits: ArrayLike<number>): number[] {
   return powers.map((power) => power / total)
 }
 
+/** What logits become. */
+export type ScoreFunction = 'softmax' | 'sigmoid' | 'none'
+
+const SCORES: { readonly [F in ScoreFunction]: (logits: ArrayLike<number>) => number[] } = {
+  softmax: softmaxOf,
+  sigmoid: (logits) => Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit))),
+  none: (logits) => Array.from(logits),
+}
+
+/** @throws RangeError for an unknown function */
+export function scoresOf(logits: ArrayLike<number>, apply: ScoreFunction): number[] {
+  if (!Object.hasOwn(SCORES, apply))
+    throw new RangeError(`functionToApply must be ${Object.keys(SCORES).join(', ')}, got '${apply}'`)
+  return SCORES[apply](logits)
+}
+
+/** How errors call an input. */
+export const inputName = (index: number, count: number): string => (count === 1 ? 'the input' : `input ${index + 1}`)
+
 /** Logits of one input as a classification. */
 export function classificationOf(
   logits: ArrayLike<number>,
   labels: readonly string[],
   topK: number,
   model: string,
+  apply: ScoreFunction = 'softmax',
 ): Classification {
-  const ranked = softmaxOf(logits)
+  const ranked = scoresOf(logits, apply)
     .map((score, i) => ({ label: labels[i], score }))
     .sort((a, b) => b.score - a.score)
   return { ...ranked[0], labels: ranked.slice(0, topK), model }

@@ -1,26 +1,33 @@
 import type { Command } from 'commander'
 import type { TaskName } from '../../tasks/index.node.js'
 import { type CliCommand, UsageError } from '../command.js'
-import { type InferenceOptions, infer, inferenceOptions } from '../inference.js'
+import { type InferenceOptions, infer, inferenceOptions, loadingOptions } from '../inference.js'
 
 interface Options extends InferenceOptions {
   readonly model?: string
 }
 
+const HELP = `
+Tasks: text-classification (sentiment-analysis), token-classification (ner), fill-mask, question-answering, zero-shot-classification,
+feature-extraction, sentence-similarity (embeddings), text-generation, image-classification.`
+
 export const command: CliCommand<Options> = {
   configure(command: Command) {
     command
-      .argument('<task>', 'text-classification, image-classification or text-generation')
+      .argument('<task>', 'what to do, see below')
       .argument('[input...]', 'texts, image files or prompts; - reads standard input')
-      .option('--model <model>', 'a model folder, or the name of an embedded model')
-    inferenceOptions(command)
+      .option('--model <model>', 'a model folder, a hub id, or the name of an embedded model')
+    inferenceOptions(command).addHelpText('after', HELP)
   },
   async run({ args: [task, ...inputs], options, signal }) {
-    const { loadTaskModel, TASKS } = await import('../../tasks.node.js')
-    if (!(TASKS as readonly string[]).includes(task))
-      throw new UsageError(`unknown task '${task}'; tasks: ${TASKS.join(', ')}`)
-    const name = task as TaskName
-    const loaded = await loadTaskModel(name, options.model)
-    await infer(name, loaded, inputs, options, signal)
+    const { findForTask, taskNamed } = await import('../../tasks.node.js')
+    let name: TaskName
+    try {
+      name = taskNamed(task)
+    } catch (error) {
+      throw new UsageError((error as Error).message)
+    }
+    const found = await findForTask(name, options.model, loadingOptions(options, signal))
+    await infer(name, found, inputs, options, signal)
   },
 }
