@@ -17,6 +17,7 @@ const RUNNERS: Readonly<Record<string, () => Promise<AreaRunner>>> = {
   keras: async () => (await import('./keras/index.js')).runKeras,
   metrics: async () => (await import('./metrics/index.js')).runMetrics,
   tokenizers: async () => (await import('./tokenizers/index.js')).runTokenizers,
+  pipelines: async () => (await import('./pipelines/index.js')).runPipelines,
 }
 
 export interface ConformanceOptions {
