@@ -46,14 +46,56 @@ export interface DecoderPlan {
   /** 1 where a token counts. */
   readonly mask: readonly (readonly number[])[]
   /** Inputs of a step from its tokens, positions and mask. */
-  inputs(step: { ids: Tensor; positions: Tensor; mask: Tensor; cache: KeyValueCache }): ModelInputs
+  inputs(step: { ids: Tensor; positions: Tensor; mask: Tensor; cache: KeyValueCache | null }): ModelInputs
   readonly newTokens: number
   /** Steps of the encoder's states. */
   readonly sources?: number
 }
 
+/** The decoder that fits a model. @throws TypeError for one that generates no text */
+export function stepDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDecoder {
+  if (!model.generates) throw new TypeError(`${model.constructor.name} does not generate text`)
+  return model.cacheShapes() ? cachedDecoder(model, plan) : wholeTextDecoder(model, plan)
+}
+
+/** Decoding that reads the whole text at every step, padded to its final length: one program for all steps. */
+function wholeTextDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDecoder {
+  const stretched = (row: readonly number[], by: number): number[] => [
+    ...row,
+    ...new Array<number>(plan.newTokens).fill(by),
+  ]
+  const run = jit(
+    (ids: Tensor, positions: Tensor, mask: Tensor, last: Tensor) => {
+      const { logits } = model.forward(plan.inputs({ ids, positions, mask, cache: null }))
+      if (!logits) throw new TypeError(`${model.constructor.name} gives no logits`)
+      return logits.indexSelect(1, last).squeeze(1)
+    },
+    { name: `${model.constructor.name}.generate` },
+  )
+  const masks = plan.mask.map((row) => stretched(row, 1))
+  const mask = idTensor(masks)
+  const positions = idTensor(positionsOf(masks))
+  let texts = plan.prompt.map((row) => stretched(row, 0))
+  let length = plan.prompt[0].length
+  const scores = (): Promise<Float32Array[]> =>
+    splitRows(run(idTensor(texts), positions, mask, tensor(Int32Array.of(length - 1))))
+  return {
+    prompt: plan.prompt,
+    start: scores,
+    next: (tokens, from) => {
+      texts = tokens.map((token, i) => {
+        const row = [...texts[from ? from[i] : i]]
+        row[length] = token
+        return row
+      })
+      length++
+      return scores()
+    },
+  }
+}
+
 /** Decoding with keys and values kept between steps: two programs, one for the prompt and one for single tokens. */
-export function cachedDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDecoder {
+function cachedDecoder(model: PreTrainedModel, plan: DecoderPlan): StepDecoder {
   const shapes = model.cacheShapes()
   if (!shapes) throw new TypeError(`${model.constructor.name} does not generate text`)
   const rows = plan.prompt.length

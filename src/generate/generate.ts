@@ -1,7 +1,7 @@
 import type { ModelInputs, PreTrainedModel } from '../models/index.js'
 import { asTensor, random, type Tensor, type TensorLike, tensor } from '../tensor/index.js'
 import { beamSearch } from './beam.js'
-import { cachedDecoder, type DecoderPlan, rowsOf, type StepDecoder } from './decoder.js'
+import { type DecoderPlan, rowsOf, type StepDecoder, stepDecoder } from './decoder.js'
 import { type GenerationOptions, generationOptions, processorsOf } from './options.js'
 import { idsOf, type LogitsProcessor } from './processors.js'
 import { bestToken, drawToken } from './warpers.js'
@@ -186,7 +186,7 @@ export async function generate(
     ...processorsOf(all, { promptLength: length, maxLength, paddings, encoderIds }),
     ...(call.processors ?? []),
   ]
-  const decoder = cachedDecoder(model, { ...prepared.plan, newTokens: maxLength - length })
+  const decoder = stepDecoder(model, { ...prepared.plan, newTokens: maxLength - length })
   if (beams === 1) return singleSearch(decoder, processors, { maxLength, ends, padding }, sample, call)
   return beamSearch(
     decoder,

@@ -23,6 +23,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   gpt_neox: () => import('./gpt_neox.js'),
   llama: () => import('./llama.js'),
   m2m_100: () => import('./m2m_100.js'),
+  mamba2: () => import('./mamba2.js'),
   marian: () => import('./marian.js'),
   mbart: () => import('./mbart.js'),
   mistral: () => import('./mistral.js'),

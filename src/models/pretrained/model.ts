@@ -86,6 +86,11 @@ export abstract class PreTrainedModel<C extends BaseConfig = BaseConfig> extends
     return null
   }
 
+  /** Whether text can be generated with it: from what layers keep of each token, or by reading the whole text at every step. */
+  get generates(): boolean {
+    return this.cacheShapes() !== null
+  }
+
   /** States of the inputs [B, S, H], for models that read before they write. */
   encode(_inputs: ModelInputs): Tensor {
     throw new TypeError(`${this.constructor.name} has no encoder of its own`)
