@@ -1,2 +1,2 @@
 export * from './index.js'
-export { AutoTokenizer, loadTokenizer, saveTokenizer } from './tokenizers/index.node.js'
+export { AutoTokenizer, loadGgufTokenizer, loadTokenizer, saveTokenizer } from './tokenizers/index.node.js'

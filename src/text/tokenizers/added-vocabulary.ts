@@ -1,5 +1,6 @@
 import type { Fields } from './config.js'
 import type { Model } from './models/model.js'
+import { UnitTrie } from './models/trie.js'
 import type { Normalizer } from './normalizers/normalizer.js'
 import { isWhitespace, isWordCharacter } from './unicode/classes.js'
 
@@ -53,28 +54,34 @@ export interface TextPart {
 
 /** Finds the leftmost, longest of a set of strings. */
 class StringSet {
-  /** Strings by their first unit, longest first. */
-  private readonly byUnit = new Map<number, { readonly text: string; readonly id: number }[]>()
+  private readonly trie: UnitTrie
   private readonly first = new Uint8Array(65536)
 
-  constructor(strings: Iterable<readonly [string, number]>) {
+  constructor(strings: readonly (readonly [string, number])[]) {
+    this.trie = new UnitTrie(strings.length * 8)
     for (const [text, id] of strings) {
-      const unit = text.charCodeAt(0)
-      const list = this.byUnit.get(unit)
-      if (list) list.push({ text, id })
-      else this.byUnit.set(unit, [{ text, id }])
-      this.first[unit] = 1
+      this.trie.insert(text, id)
+      this.first[text.charCodeAt(0)] = 1
     }
-    for (const list of this.byUnit.values()) list.sort((a, b) => b.text.length - a.text.length)
   }
 
   /** The first match from a position on; null where there is none. */
   find(text: string, from: number): { start: number; end: number; id: number } | null {
-    const { first } = this
+    const { first, trie } = this
     for (let start = from; start < text.length; start++) {
       if (first[text.charCodeAt(start)] === 0) continue
-      for (const item of this.byUnit.get(text.charCodeAt(start))!)
-        if (text.startsWith(item.text, start)) return { start, end: start + item.text.length, id: item.id }
+      let node = 0
+      let [id, end] = [-1, start]
+      for (let i = start; i < text.length; i++) {
+        const transition = trie.step(node, text.charCodeAt(i))
+        if (transition < 0) break
+        node = trie.child(transition)
+        if (trie.value(transition) >= 0) {
+          id = trie.value(transition)
+          end = i + 1
+        }
+      }
+      if (id >= 0) return { start, end, id }
     }
     return null
   }
@@ -139,7 +146,8 @@ export class AddedVocabulary {
   /** @returns how many tokens were new or changed */
   add(tokens: Iterable<AddedToken>): number {
     const size = this.model().size
-    const highest = Math.max(-1, ...this.tokenOf.keys())
+    let highest = -1
+    for (const id of this.tokenOf.keys()) highest = Math.max(highest, id)
     let nextId = highest >= size || (size === 0 && highest >= 0) ? highest + 1 : size
     let added = 0
     for (const token of tokens) {

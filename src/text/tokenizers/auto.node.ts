@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../formats/atomic-file.node.js'
 import { FormatError } from '../../formats/errors.js'
+import { GgufTruncatedError, readGgufMetadata } from '../../formats/gguf-metadata.js'
 import { type HubOptions, resolveFiles, TOKENIZER_FILES } from '../../hub/index.node.js'
 import { isObject, type JsonObject } from './config.js'
 import { bytePairTokenizer, tiktokenTokenizer } from './legacy/byte-pairs.js'
+import { ggufTokenizer } from './legacy/gguf.js'
 import type { LegacyTokenizer } from './legacy/parts.js'
 import { sentencePieceTokenizer } from './legacy/sentencepiece.js'
 import { wordPieceTokenizer } from './legacy/word-piece.js'
@@ -88,6 +90,29 @@ export async function loadTokenizer(folder: string): Promise<PreTrainedTokenizer
   return new PreTrainedTokenizer(Tokenizer.fromJson(json, folder), pretrainedConfig({ ...defaults, ...config }))
 }
 
+/** First bytes of a GGUF file to read for its metadata; doubled while they do not suffice. */
+const GGUF_START = 1 << 24
+
+/** The tokenizer that a GGUF file carries. @throws FormatError where it has none */
+export async function loadGgufTokenizer(path: string): Promise<PreTrainedTokenizer> {
+  const handle = await open(path, 'r')
+  try {
+    const { size } = await handle.stat()
+    for (let length = Math.min(size, GGUF_START); ; length = Math.min(size, length * 2)) {
+      const bytes = new Uint8Array(length)
+      await handle.read(bytes, 0, length, 0)
+      try {
+        const { json, defaults } = ggufTokenizer(readGgufMetadata(bytes, path))
+        return new PreTrainedTokenizer(Tokenizer.fromJson(json, path), pretrainedConfig(defaults))
+      } catch (error) {
+        if (!(error instanceof GgufTruncatedError) || length === size) throw error
+      }
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
 /** Writes a tokenizer as `tokenizer.json` and `tokenizer_config.json`, and its chat template beside them; Python's transformers reads them. */
 export async function saveTokenizer(tokenizer: PreTrainedTokenizer, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
@@ -101,10 +126,11 @@ export async function saveTokenizer(tokenizer: PreTrainedTokenizer, folder: stri
 
 export const AutoTokenizer = {
   /**
-   * The tokenizer of a checkpoint folder or hub id, which can be called: `tokenizer(texts, { padding: true })`.
+   * The tokenizer of a checkpoint folder, hub id or GGUF file, which can be called: `tokenizer(texts, { padding: true })`.
    * @throws FormatError for a folder without tokenizer or malformed files, HubError where files cannot be had
    */
   async fromPretrained(source: string, options: HubOptions = {}): Promise<CallableTokenizer> {
+    if (source.endsWith('.gguf') && existsSync(source)) return callable(await loadGgufTokenizer(source))
     const { folder } = await resolveFiles(source, TOKENIZER_FILES, options)
     return callable(await loadTokenizer(folder))
   },

@@ -1,2 +1,2 @@
-export { AutoTokenizer, loadTokenizer, saveTokenizer } from './auto.node.js'
+export { AutoTokenizer, loadGgufTokenizer, loadTokenizer, saveTokenizer } from './auto.node.js'
 export * from './index.js'

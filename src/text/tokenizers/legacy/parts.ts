@@ -20,7 +20,7 @@ export function templateJson(single: string, pair: string, ids: ReadonlyMap<stri
   return { type: 'TemplateProcessing', single: first, pair: second, special_tokens: Object.fromEntries(entries) }
 }
 
-export const specialTokenJson = (content: string, id: number): JsonObject => ({
+export const specialTokenJson = (content: string, id: number) => ({
   id,
   content,
   single_word: false,
