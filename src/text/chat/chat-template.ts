@@ -84,16 +84,16 @@ function untagged(text: string, message: string): string {
   return text.startsWith(TAG, at) ? text.slice(0, at) : stripEnd(text.slice(0, at))
 }
 
-const compiled = new Map<string, Template>()
+const templates = new Map<string, Template>()
 const KEPT = 32
 
 function compile(source: string): Template {
-  const known = compiled.get(source) ?? new Template(source)
-  compiled.delete(source)
-  compiled.set(source, known)
-  for (const oldest of compiled.keys()) {
-    if (compiled.size <= KEPT) break
-    compiled.delete(oldest)
+  const known = templates.get(source) ?? new Template(source)
+  templates.delete(source)
+  templates.set(source, known)
+  for (const oldest of templates.keys()) {
+    if (templates.size <= KEPT) break
+    templates.delete(oldest)
   }
   return known
 }
@@ -110,12 +110,13 @@ export function renderChat(
   for (const [i, message] of messages.entries())
     if (typeof message !== 'object' || message === null)
       throw new TypeError(`message ${i}: expected an object with a role, got ${typeof message}`)
+  const compiled = compile(template)
   const chat = messages.map(withReasoning)
   const goOn = options.continueFinalMessage ?? false
   const open = goOn === false ? null : tagLast(chat, typeof goOn === 'string' ? goOn : 'content', template)
   if (open !== null && options.addGenerationPrompt)
     throw new RangeError('continueFinalMessage and addGenerationPrompt exclude one another')
-  const { text, generations } = compile(template).render(
+  const { text, generations } = compiled.render(
     {
       ...options.variables,
       messages: chat,

@@ -19,6 +19,7 @@ import {
   Undefined,
   type Value,
 } from './values.js'
+import { spend, spendText } from './work.js'
 
 type Method<T extends Value> = (self: T, args: CallArguments) => Value
 
@@ -90,10 +91,18 @@ function bound<T extends Value>(table: Readonly<Record<string, Method<T>>>, self
   return method(name, f && ((args) => f(self, args)))
 }
 
+/** Counts the work of a method of a string. */
+function ofString(result: Value, self: string): Value {
+  spendText(self)
+  if (typeof result === 'string') spendText(result)
+  else if (Array.isArray(result)) spend(result.length)
+  return result
+}
+
 function pythonAttribute(object: Value, name: string): Value | undefined {
   if (typeof object === 'string') {
     const f = own(STRING_METHODS, name)
-    return method(name, f && ((args) => f(object, args, LOOKUP)))
+    return method(name, f && ((args) => ofString(f(object, args, LOOKUP), object)))
   }
   if (object === null) return undefined
   if (Array.isArray(object)) return bound(LIST_METHODS, object, name)

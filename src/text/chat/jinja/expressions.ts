@@ -10,8 +10,6 @@ export const NO_ARGUMENTS: Arguments = { positional: [], keywords: [], rest: nul
 export interface TupleOptions {
   /** Whether `a if b else c` may stand in it. */
   readonly conditional?: boolean
-  /** Names that end it, such as 'in' and 'recursive'. */
-  readonly ends?: readonly string[]
   /** Whether it may be empty, in parentheses. */
   readonly parenthesised?: boolean
 }
@@ -159,18 +157,18 @@ export class ExpressionParser {
     return found
   }
 
-  private atTupleEnd(ends: readonly string[]): boolean {
+  private atTupleEnd(): boolean {
     const { type } = this.stream.current
-    return type === 'variable_end' || type === 'block_end' || this.stream.isOperator(')') || this.stream.isName(...ends)
+    return type === 'variable_end' || type === 'block_end' || this.stream.isOperator(')')
   }
 
   /** An expression, or several separated by commas. */
-  tuple({ conditional = true, ends = [], parenthesised = false }: TupleOptions = {}): Expression {
+  tuple({ conditional = true, parenthesised = false }: TupleOptions = {}): Expression {
     const items: Expression[] = []
     let commas = false
     for (;;) {
       if (items.length > 0) this.stream.expect('operator', ',')
-      if (this.atTupleEnd(ends)) break
+      if (this.atTupleEnd()) break
       items.push(this.expression(conditional))
       if (!this.stream.isOperator(',')) break
       commas = true

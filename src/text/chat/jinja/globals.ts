@@ -86,7 +86,8 @@ class Cycler extends PyObject {
   }
 }
 
-const cycler = ({ positional }: CallArguments): Value => {
+const cycler = ({ positional, keywords }: CallArguments): Value => {
+  for (const name of keywords.keys()) throw new TypeError(`cycler() got an unexpected keyword argument '${name}'`)
   if (positional.length === 0) throw new TypeError('at least one item has to be provided')
   return new Cycler(positional)
 }

@@ -1,6 +1,6 @@
 import { getAttribute, getItem, getSlice } from './access.js'
 import type { Arguments, BlockFilter, Body, Expression, Parameters, Statement, Target } from './ast.js'
-import { SecurityError, TemplateAssertionError, TemplateRuntimeError, ValueError } from './errors.js'
+import { SecurityError, TemplateRuntimeError, ValueError } from './errors.js'
 import { type Environment, FILTERS } from './filters/index.js'
 import { LoopContext } from './loop.js'
 import { makeMacro } from './macro.js'
@@ -21,8 +21,10 @@ import {
   Undefined,
   type Value,
 } from './values.js'
+import { spend, spendText, startWork } from './work.js'
 
-const MAX_STEPS = 5_000_000
+/** Work of one statement, call or round of a loop. */
+const STEP = 8
 const MAX_CALLS = 200
 
 /** How a statement ended. */
@@ -35,7 +37,6 @@ export type GenerationSpans = [start: number, end: number][]
 export class Interpreter implements Environment, Names {
   private out: string[] = []
   private written = 0
-  private steps = 0
   private calls = 0
   /** Written by the template itself, not within a macro or captured block. */
   private direct = true
@@ -44,6 +45,7 @@ export class Interpreter implements Environment, Names {
   constructor(private readonly globals: ReadonlyMap<string, Value>) {}
 
   render(body: Body): string {
+    startWork()
     try {
       this.run(body, new Scope(this.globals))
     } catch (error) {
@@ -55,7 +57,7 @@ export class Interpreter implements Environment, Names {
   }
 
   step(): void {
-    if (++this.steps > MAX_STEPS) throw new SecurityError(`a template may not take more than ${MAX_STEPS} steps`)
+    spend(STEP)
   }
 
   hasFilter(name: string): boolean {
@@ -68,19 +70,23 @@ export class Interpreter implements Environment, Names {
 
   filter(name: string, value: Value, args: CallArguments): Value {
     this.step()
-    if (!this.hasFilter(name)) throw new TemplateRuntimeError(`No filter named '${name}'.`)
-    return FILTERS[name](value, args, this)
+    if (!this.hasFilter(name)) throw new TemplateRuntimeError(`No filter named '${name}' found.`)
+    if (typeof value === 'string') spendText(value)
+    const result = FILTERS[name](value, args, this)
+    if (typeof result === 'string') spendText(result)
+    return result
   }
 
   test(name: string, value: Value, args: CallArguments): boolean {
     this.step()
-    if (!this.hasTest(name)) throw new TemplateRuntimeError(`No test named '${name}'.`)
+    if (!this.hasTest(name)) throw new TemplateRuntimeError(`No test named '${name}' found.`)
     return TESTS[name](value, args, this)
   }
 
   private write(text: string): void {
     this.written += text.length
     checkSize(this.written)
+    spendText(text)
     this.out.push(text)
   }
 
@@ -121,6 +127,7 @@ export class Interpreter implements Environment, Names {
         this.loop(node, this.evaluate(node.iterable, scope), scope, 0)
         return 'next'
       case 'set':
+        if (node.target.kind === 'namespace') this.namespaceOf(node.target.name, scope)
         this.assign(node.target, this.evaluate(node.value, scope), scope)
         return 'next'
       case 'setblock':
@@ -180,13 +187,16 @@ export class Interpreter implements Environment, Names {
     this.write(text)
   }
 
+  private namespaceOf(name: string, scope: Scope): Namespace {
+    const object = scope.get(name)
+    if (object instanceof Namespace) return object
+    throw new TemplateRuntimeError('cannot assign attribute on non-namespace object')
+  }
+
   private assign(target: Target, value: Value, scope: Scope): void {
     if (target.kind === 'name') scope.set(target.name, value)
     else if (target.kind === 'namespace') {
-      const object = scope.get(target.name)
-      if (!(object instanceof Namespace))
-        throw new TemplateRuntimeError('cannot assign attribute on non-namespace object')
-      object.set(target.attribute, value)
+      this.namespaceOf(target.name, scope).set(target.attribute, value)
     } else {
       const items = listOf(value)
       const count = target.items.length
@@ -301,10 +311,8 @@ export class Interpreter implements Environment, Names {
       case 'call':
         return this.call(this.evaluate(node.callee, scope), this.arguments(node.args, scope))
       case 'filter':
-        if (!this.hasFilter(node.name)) throw new TemplateAssertionError(`No filter named '${node.name}'.`)
         return this.filter(node.name, this.evaluate(node.input, scope), this.arguments(node.args, scope))
       case 'test':
-        if (!this.hasTest(node.name)) throw new TemplateAssertionError(`No test named '${node.name}'.`)
         return this.test(node.name, this.evaluate(node.input, scope), this.arguments(node.args, scope)) !== node.negated
       case 'binary':
         return binary(node.operator, this.evaluate(node.left, scope), this.evaluate(node.right, scope))
@@ -330,7 +338,9 @@ export class Interpreter implements Environment, Names {
 
   private concat(parts: readonly string[]): string {
     checkSize(parts.reduce((sum, part) => sum + part.length, 0))
-    return parts.join('')
+    const text = parts.join('')
+    spendText(text)
+    return text
   }
 
   private slice({ object, bounds }: Extract<Expression, { kind: 'slice' }>, scope: Scope): Value {

@@ -1,7 +1,6 @@
-import { SecurityError } from './errors.js'
 import { floatRepr } from './numbers.js'
 import { compareOrder } from './operators.js'
-import { Dict, isNumber, Tuple, typeName, type Value } from './values.js'
+import { Dict, isNumber, Tuple, typeName, type Value, Walk } from './values.js'
 
 // Reference: Python's json.dumps.
 
@@ -12,8 +11,6 @@ export interface JsonOptions {
   readonly separators: readonly [item: string, key: string]
   readonly sortKeys: boolean
 }
-
-const MAX_DEPTH = 200
 
 const SHORT: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -50,8 +47,8 @@ function keyText(key: Value): string {
 }
 
 /** JSON text of a value. @throws TypeError for what JSON has no text for. */
-export function toJson(value: Value, options: JsonOptions, depth = 0): string {
-  if (depth > MAX_DEPTH) throw new SecurityError(`a value nests more than ${MAX_DEPTH} deep`)
+export function toJson(value: Value, options: JsonOptions, walk = new Walk(), depth = 0): string {
+  walk.visit(depth)
   if (value === null) return 'null'
   if (typeof value === 'string') return quoted(value, options.ensureAscii)
   if (isNumber(value)) return numberText(value)
@@ -60,7 +57,7 @@ export function toJson(value: Value, options: JsonOptions, depth = 0): string {
     if (options.sortKeys) pairs = pairs.sort(([a], [b]) => compareOrder(a, b))
     const entries = pairs.map(
       ([key, item]) =>
-        quoted(keyText(key), options.ensureAscii) + options.separators[1] + toJson(item, options, depth + 1),
+        quoted(keyText(key), options.ensureAscii) + options.separators[1] + toJson(item, options, walk, depth + 1),
     )
     return enclosed('{', entries, '}', options, depth)
   }
@@ -68,7 +65,7 @@ export function toJson(value: Value, options: JsonOptions, depth = 0): string {
   if (!items) throw new TypeError(`Object of type ${typeName(value)} is not JSON serializable`)
   return enclosed(
     '[',
-    items.map((item) => toJson(item, options, depth + 1)),
+    items.map((item) => toJson(item, options, walk, depth + 1)),
     ']',
     options,
     depth,

@@ -32,6 +32,8 @@ const NAME = /[\p{L}\p{N}_\p{Mn}\p{Mc}]+/uy
 const IDENTIFIER = /^[\p{ID_Start}_][\p{ID_Continue}]*$/u
 const STRING = /'[^'\\]*(?:\\[\s\S][^'\\]*)*'|"[^"\\]*(?:\\[\s\S][^"\\]*)*"/y
 
+const MAX_DIGITS = 4300
+
 const CLOSING: Readonly<Record<string, string>> = { '{': '}', '(': ')', '[': ']' }
 
 /** What an opening tag looks like: kind, sign, and whether it is a raw block. */
@@ -200,6 +202,8 @@ class Lexer {
       if (text === null) continue
       if (type === 'name' && !IDENTIFIER.test(text))
         throw new TemplateSyntaxError('Invalid character in identifier', this.line)
+      if (type === 'integer' && text.length > MAX_DIGITS)
+        throw new TemplateSyntaxError(`an integer of ${text.length} digits`, this.line)
       this.push(
         type,
         type === 'string'

@@ -14,7 +14,9 @@ import {
   typeName,
   Undefined,
   type Value,
+  Walk,
 } from './values.js'
+import { spend, spendText } from './work.js'
 
 /** Characters or items that one operation may make. */
 export const MAX_SIZE = 1 << 26
@@ -117,17 +119,22 @@ function repeat(sequence: Value, times: bigint): Value | undefined {
 function ofSequences(operator: BinaryOperator, left: Value, right: Value): Value | undefined {
   if (operator === '+') return addSequences(left, right)
   if (operator === '%' && typeof left === 'string')
-    return formatPercent(left, right instanceof Tuple ? right.items : [right], right instanceof Dict ? right : null)
+    return formatPercent(left, right instanceof Tuple ? right.items : [right], {
+      mapping: right instanceof Dict ? right : null,
+      // What can be subscripted may go unused.
+      optional: right instanceof Dict || right instanceof Range || right instanceof Undefined || Array.isArray(right),
+    })
   if (operator !== '*') return undefined
   if (isInteger(right)) return repeat(left, toBigInt(right))
   return isInteger(left) ? repeat(right, toBigInt(left)) : undefined
 }
 
-const MAX_ITEMS = 1 << 22
+const MAX_ITEMS = 1 << 20
 
 /** @throws SecurityError for a list that is too long. */
 export function checkItems(count: number): void {
   if (!(count <= MAX_ITEMS)) throw new SecurityError(`a template may not make lists of more than ${MAX_ITEMS} items`)
+  spend(count)
 }
 
 /** left operator right, by Python's rules. @throws TypeError, ZeroDivisionError, UndefinedError */
@@ -138,6 +145,7 @@ export function binary(operator: BinaryOperator, left: Value, right: Value): Val
   if (isInteger(left) && isInteger(right)) return arithmetic.int(toBigInt(left), toBigInt(right))
   if (isNumber(left) && isNumber(right)) return arithmetic.float(Number(left), Number(right))
   const result = ofSequences(operator, left, right)
+  if (typeof result === 'string') spendText(result)
   if (result === undefined) throw unsupported(operator === '**' ? '** or pow()' : operator, left, right)
   return result
 }
@@ -153,11 +161,9 @@ export function unary(operator: '-' | '+', operand: Value): Value {
 const sequenceItems = (value: Value): readonly Value[] | null =>
   Array.isArray(value) ? value : value instanceof Tuple ? value.items : null
 
-const MAX_DEPTH = 200
-
 /** Python's ==. */
-export function equals(left: Value, right: Value, depth = 0): boolean {
-  if (depth > MAX_DEPTH) throw new SecurityError(`values nest more than ${MAX_DEPTH} deep`)
+export function equals(left: Value, right: Value, walk = new Walk(), depth = 0): boolean {
+  walk.visit(depth)
   if (isNumber(left) && isNumber(right)) {
     if (typeof left === 'number' || typeof right === 'number') return sameNumber(left, right)
     return toBigInt(left) === toBigInt(right)
@@ -169,14 +175,14 @@ export function equals(left: Value, right: Value, depth = 0): boolean {
     return (
       Array.isArray(left) === Array.isArray(right) &&
       a.length === b.length &&
-      a.every((item, i) => equals(item, b[i], depth + 1))
+      a.every((item, i) => equals(item, b[i], walk, depth + 1))
     )
   if (left instanceof Range && right instanceof Range)
     return String([...left.iterate()]) === String([...right.iterate()])
   if (!(left instanceof Dict && right instanceof Dict) || left.length() !== right.length()) return false
   return Array.from(left.pairs()).every(([key, value]) => {
     const other = right.get(key)
-    return other !== undefined && equals(value, other, depth + 1)
+    return other !== undefined && equals(value, other, walk, depth + 1)
   })
 }
 
@@ -188,8 +194,8 @@ function sameNumber(left: bigint | boolean | number, right: bigint | boolean | n
 }
 
 /** -1, 0 or 1. @throws TypeError where the types have no order. */
-export function compareOrder(left: Value, right: Value, operator = '<', depth = 0): number {
-  if (depth > MAX_DEPTH) throw new SecurityError(`values nest more than ${MAX_DEPTH} deep`)
+export function compareOrder(left: Value, right: Value, operator = '<', walk = new Walk(), depth = 0): number {
+  walk.visit(depth)
   defined(left, right)
   if (isNumber(left) && isNumber(right))
     return left < right ? -1 : left > right ? 1 : sameNumber(left, right) ? 0 : Number.NaN
@@ -198,7 +204,7 @@ export function compareOrder(left: Value, right: Value, operator = '<', depth = 
   if (!a || !b || Array.isArray(left) !== Array.isArray(right))
     throw new TypeError(`'${operator}' not supported between instances of '${typeName(left)}' and '${typeName(right)}'`)
   for (let i = 0; i < Math.min(a.length, b.length); i++)
-    if (!equals(a[i], b[i])) return compareOrder(a[i], b[i], operator, depth + 1)
+    if (!equals(a[i], b[i], walk, depth)) return compareOrder(a[i], b[i], operator, walk, depth + 1)
   return Math.sign(a.length - b.length)
 }
 
@@ -219,6 +225,7 @@ export function contains(container: Value, item: Value): boolean {
   if (typeof container === 'string') {
     if (item instanceof Undefined || typeof item !== 'string')
       throw new TypeError(`'in <string>' requires string as left operand, not ${typeName(item)}`)
+    spendText(container)
     return container.includes(item)
   }
   if (container instanceof Dict) return container.has(item)

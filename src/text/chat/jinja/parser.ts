@@ -80,8 +80,7 @@ class TemplateParser extends ExpressionParser {
       const first = item()
       if (!this.stream.isOperator(',')) return first
       const items = [first]
-      while (this.stream.skip('operator', ',') && !this.stream.isName('in') && !this.stream.isOperator('=', ')'))
-        items.push(item())
+      while (this.stream.skip('operator', ',') && !this.stream.isOperator(')')) items.push(item())
       return { kind: 'targets', items }
     })
   }
@@ -129,7 +128,7 @@ class TemplateParser extends ExpressionParser {
   for(): Statement {
     const target = this.target()
     this.stream.expect('name', 'in')
-    const iterable = this.tuple({ conditional: false, ends: ['recursive'] })
+    const iterable = this.tuple({ conditional: false })
     const test = this.stream.skip('name', 'if') ? this.expression() : null
     const recursive = this.stream.skip('name', 'recursive')
     this.loops++

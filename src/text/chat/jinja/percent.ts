@@ -108,7 +108,11 @@ const size = (count: number): number => {
 }
 
 /** format % args, or format % mapping. @throws TypeError, ValueError */
-export function formatPercent(format: string, args: readonly Value[], mapping: Dict | null): string {
+export function formatPercent(
+  format: string,
+  args: readonly Value[],
+  { mapping, optional }: { readonly mapping: Dict | null; readonly optional: boolean },
+): string {
   let used = 0
   const next = (): Value => {
     if (used >= args.length) throw new TypeError('not enough arguments for format string')
@@ -142,7 +146,7 @@ export function formatPercent(format: string, args: readonly Value[], mapping: D
       return FORMATS[type](value, type, spec)
     },
   )
-  if (!named && mapping === null && used < args.length)
+  if (!named && !optional && used < args.length)
     throw new TypeError('not all arguments converted during string formatting')
   return out
 }

@@ -1,8 +1,16 @@
-import { SecurityError } from './errors.js'
 import { floatRepr } from './numbers.js'
-import { Callable, Dict, DictView, Namespace, type PyObject, Range, Tuple, Undefined, type Value } from './values.js'
-
-const MAX_DEPTH = 200
+import {
+  Callable,
+  Dict,
+  DictView,
+  Namespace,
+  type PyObject,
+  Range,
+  Tuple,
+  Undefined,
+  type Value,
+  Walk,
+} from './values.js'
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 // Other, Separator but the space: what str.isprintable() denies.
@@ -27,38 +35,38 @@ function stringRepr(text: string): string {
   return out + quote
 }
 
-function objectRepr(value: PyObject, depth: number): string {
+function objectRepr(value: PyObject, walk: Walk, depth: number): string {
   if (value instanceof Tuple) {
-    const items = value.items.map((item) => repr(item, depth + 1))
+    const items = value.items.map((item) => repr(item, walk, depth + 1))
     return items.length === 1 ? `(${items[0]},)` : `(${items.join(', ')})`
   }
   if (value instanceof Dict)
-    return `{${Array.from(value.pairs(), ([key, item]) => `${repr(key, depth + 1)}: ${repr(item, depth + 1)}`).join(', ')}}`
+    return `{${Array.from(value.pairs(), ([key, item]) => `${repr(key, walk, depth + 1)}: ${repr(item, walk, depth + 1)}`).join(', ')}}`
   if (value instanceof DictView)
     return `${value.type}([${value
       .iterate()
-      .map((item) => repr(item, depth + 1))
+      .map((item) => repr(item, walk, depth + 1))
       .join(', ')}])`
   if (value instanceof Range) return `range(${value.start}, ${value.stop}${value.step === 1n ? '' : `, ${value.step}`})`
   if (value instanceof Undefined) return 'Undefined'
   if (value instanceof Namespace)
-    return `<Namespace {${Array.from(value.entries(), ([name, item]) => `'${name}': ${repr(item, depth + 1)}`).join(', ')}}>`
+    return `<Namespace {${Array.from(value.entries(), ([name, item]) => `'${name}': ${repr(item, walk, depth + 1)}`).join(', ')}}>`
   if (value instanceof Callable)
     return value.type === 'macro' ? `<Macro '${value.name}'>` : `<${value.type} ${value.name}>`
   return `<${value.type} object>`
 }
 
 /** Python's repr(). */
-export function repr(value: Value, depth = 0): string {
-  if (depth > MAX_DEPTH) throw new SecurityError(`a value nests more than ${MAX_DEPTH} deep`)
+export function repr(value: Value, walk = new Walk(), depth = 0): string {
+  walk.visit(depth)
   if (value === null) return 'None'
   if (value === true) return 'True'
   if (value === false) return 'False'
   if (typeof value === 'bigint') return value.toString()
   if (typeof value === 'number') return floatRepr(value)
   if (typeof value === 'string') return stringRepr(value)
-  if (Array.isArray(value)) return `[${value.map((item) => repr(item, depth + 1)).join(', ')}]`
-  return objectRepr(value, depth)
+  if (Array.isArray(value)) return `[${value.map((item) => repr(item, walk, depth + 1)).join(', ')}]`
+  return objectRepr(value, walk, depth)
 }
 
 /** Python's ascii(): repr with everything beyond ASCII escaped. */

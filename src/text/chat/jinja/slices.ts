@@ -1,6 +1,7 @@
 import { ValueError } from './errors.js'
 import { toIndex } from './operators.js'
 import { Range, Tuple, type Value } from './values.js'
+import { spend, spendText } from './work.js'
 
 export type Bounds = readonly [start: Value, stop: Value, step: Value]
 
@@ -14,6 +15,7 @@ function places([start, stop, step]: Bounds, length: number): number[] {
   const by = step === null ? 1 : toIndex(step, 'slice indices')
   if (by === 0) throw new ValueError('slice step cannot be zero')
   const found: number[] = []
+  spend(length / Math.abs(by))
   if (by > 0) {
     const end = bound(stop, length, 0, length)
     for (let i = bound(start, 0, 0, length); i < end; i += by) found.push(i)
@@ -27,6 +29,7 @@ function places([start, stop, step]: Bounds, length: number): number[] {
 /** value[start:stop:step]; undefined where the value has no slices. */
 export function sliceOf(value: Value, bounds: Bounds): Value | undefined {
   if (typeof value === 'string') {
+    spendText(value)
     const characters = [...value]
     return places(bounds, characters.length)
       .map((i) => characters[i])
@@ -46,6 +49,7 @@ export function sliceOf(value: Value, bounds: Bounds): Value | undefined {
 
 /** value[index]; undefined where there is no such item. */
 export function itemAt(value: Value, index: Value): Value | undefined {
+  if (typeof value === 'string') spendText(value)
   const items =
     typeof value === 'string' ? [...value] : Array.isArray(value) ? value : value instanceof Tuple ? value.items : null
   if (items === null && !(value instanceof Range)) return undefined

@@ -111,6 +111,15 @@ function finding(name: string, last: boolean, required: boolean): StringMethod {
   }
 }
 
+const NONSPACE = /^\S+/u
+
+/** What follows the last white space. */
+function lastWord(text: string): string {
+  let start = text.length
+  while (start > 0 && !isSpace(text[start - 1])) start--
+  return text.slice(start)
+}
+
 function split(self: string, args: CallArguments): Value {
   const given = bind('split', ['sep?', 'maxsplit?'], args)
   const [separator, most] = [given.optionalText('sep'), given.int('maxsplit', -1)]
@@ -123,7 +132,7 @@ function split(self: string, args: CallArguments): Value {
   const found: string[] = []
   let rest = stripStart(self)
   while (rest !== '' && found.length < most) {
-    const word = splitWords(rest)[0]
+    const word = NONSPACE.exec(rest)?.[0] ?? rest
     found.push(word)
     rest = stripStart(rest.slice(word.length))
   }
@@ -143,11 +152,12 @@ function splitFromEnd(self: string, args: CallArguments): Value {
   const found: string[] = []
   let rest = stripEnd(self)
   while (rest !== '' && found.length < most) {
-    const word = splitWords(rest).at(-1) ?? ''
-    found.unshift(word)
+    const word = lastWord(rest)
+    found.push(word)
     rest = stripEnd(rest.slice(0, rest.length - word.length))
   }
-  return rest === '' ? found : [rest, ...found]
+  if (rest !== '') found.push(rest)
+  return found.reverse()
 }
 
 /** str.replace(); `count` below 0 replaces all. */

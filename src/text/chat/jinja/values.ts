@@ -1,4 +1,5 @@
 import { SecurityError, UndefinedError } from './errors.js'
+import { spend } from './work.js'
 
 /**
  * Values of templates: Python's. Integers are bigints, floats are numbers, lists are arrays; nothing of JavaScript's objects is reachable, since
@@ -91,14 +92,35 @@ export class Tuple extends PyObject {
   }
 }
 
+const MAX_NESTING = 200
+const MAX_NODES = 1 << 22
+
+/** One walk through a value. A value may hold another many times over, so that its size as a tree has no bound of its own. */
+export class Walk {
+  private nodes = 0
+
+  /** Counts one node. @throws SecurityError beyond what templates may hold. */
+  visit(depth: number): void {
+    if (depth > MAX_NESTING) throw new SecurityError(`a value nests more than ${MAX_NESTING} deep`)
+    spend(1)
+    if (++this.nodes > MAX_NODES) throw new SecurityError(`a value has more than ${MAX_NODES} parts`)
+  }
+}
+
 /** Equal keys have equal texts. @throws TypeError for lists and dicts. */
-export function hashKey(key: Value): string {
+export function hashKey(key: Value, walk = new Walk(), depth = 0): string {
+  walk.visit(depth)
   if (typeof key === 'string') return `s${key}`
   if (key === null) return 'n'
+  if (key instanceof Undefined) return 'u'
   if (typeof key === 'boolean') return key ? 'i1' : 'i0'
   if (typeof key === 'bigint') return `i${key}`
   if (typeof key === 'number') return Number.isInteger(key) ? `i${BigInt(key)}` : `f${key}`
-  if (key instanceof Tuple) return `t(${key.items.map((item) => JSON.stringify(hashKey(item))).join(',')})`
+  if (key instanceof Tuple) {
+    // With lengths, so that no two tuples share a text.
+    const parts = key.items.map((item) => hashKey(item, walk, depth + 1))
+    return `t${parts.map((part) => `${part.length}:${part}`).join('')}`
+  }
   if (Array.isArray(key) || key instanceof Dict)
     throw new TypeError(`unhashable type: '${Array.isArray(key) ? 'list' : 'dict'}'`)
   return `o${identity(key)}`
@@ -282,11 +304,9 @@ export class Namespace extends PyObject {
 export const given = (value: Value | undefined, fallback: () => Value): Value =>
   value === undefined ? fallback() : value
 
-const MAX_DEPTH = 200
-
 /** Data of a caller as values of a template: what is not JSON becomes a text that names its kind, as transformers does. @throws RangeError for data nested too deep. */
 export function fromData(data: unknown, depth = 0): Value {
-  if (depth > MAX_DEPTH) throw new RangeError(`data nested more than ${MAX_DEPTH} deep`)
+  if (depth > MAX_NESTING) throw new RangeError(`data nested more than ${MAX_NESTING} deep`)
   if (data === null || data === undefined) return null
   if (typeof data === 'string' || typeof data === 'boolean' || typeof data === 'bigint') return data
   if (typeof data === 'number') return Number.isSafeInteger(data) && !Object.is(data, -0) ? BigInt(data) : data
@@ -345,7 +365,11 @@ export function iterate(value: Value): Iterable<Value> {
   return items
 }
 
-export const listOf = (value: Value): Value[] => Array.from(iterate(value))
+export function listOf(value: Value): Value[] {
+  const items = Array.from(iterate(value))
+  spend(items.length)
+  return items
+}
 
 export const isInteger = (value: Value): value is bigint | boolean =>
   typeof value === 'bigint' || typeof value === 'boolean'

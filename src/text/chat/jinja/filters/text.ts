@@ -33,8 +33,8 @@ const titleWords = (text: string): string =>
 const indent: Filter = (value, args) => {
   const given = bind('indent', ['width?', 'first?', 'blank?'], args)
   const width = given.value('width', 4n)
+  checkSize(typeof width === 'string' ? width.length : given.int('width', 4))
   const step = typeof width === 'string' ? width : ' '.repeat(Math.max(0, given.int('width', 4)))
-  checkSize(step.length * 64)
   // Something undefined or not a string cannot be added to.
   const lines = splitLines(binary('+', value, '\n') as string)
   checkSize(lines.length * step.length)
@@ -106,8 +106,20 @@ const ENTITIES: Readonly<Record<string, string>> = {
   nbsp: '\u00a0',
 }
 
+/** Leaves out what stands between two marks, the marks included. */
+function without(text: string, open: string, close: string): string {
+  let [out, at] = ['', 0]
+  for (;;) {
+    const start = text.indexOf(open, at)
+    const end = start < 0 ? -1 : text.indexOf(close, start + open.length)
+    if (end < 0) return out + text.slice(at)
+    out += text.slice(at, start)
+    at = end + close.length
+  }
+}
+
 const striptags = (text: string): string =>
-  splitWords(text.replace(/<!--[\s\S]*?-->/g, '').replace(/<[\s\S]*?>/g, ''))
+  splitWords(without(without(text, '<!--', '-->'), '<', '>'))
     .join(' ')
     .replace(/&(#?\w+);/g, (whole, name: string) => ENTITIES[name] ?? whole)
 
@@ -139,7 +151,10 @@ export const TEXT_FILTERS: Readonly<Record<string, Filter>> = {
   format: (value, args) => {
     if (args.positional.length > 0 && args.keywords.size > 0)
       throw new FilterArgumentError("can't handle positional and keyword arguments at the same time")
-    return formatPercent(str(value), args.positional, args.keywords.size > 0 ? Dict.of(args.keywords) : null)
+    return formatPercent(str(value), args.positional, {
+      mapping: args.keywords.size > 0 ? Dict.of(args.keywords) : null,
+      optional: args.keywords.size > 0,
+    })
   },
   indent,
   lower: plain((text) => text.toLowerCase()),
