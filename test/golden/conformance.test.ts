@@ -27,6 +27,7 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'models', filter: '^(bert|distilbert)', atLeast: 3 },
   { area: 'models_train', filter: '^bert', atLeast: 1 },
   { area: 'metrics', filter: '', atLeast: 13 },
+  { area: 'pipelines', filter: '', atLeast: 15 },
 ]
 
 async function holds(folder: string, { area, filter, atLeast }: Expectation): Promise<void> {
@@ -63,7 +64,7 @@ describe('the whole set of references', { skip: existsSync(whole) ? false : `no 
   before(() => {
     setBackend('interpreter')
   })
-  for (const area of ['ops', 'optim', 'keras', 'models', 'models_train', 'metrics']) {
+  for (const area of ['ops', 'optim', 'keras', 'models', 'models_train', 'metrics', 'pipelines']) {
     test(`no case of ${area} fails`, async () => {
       const report = await runConformance(whole, { area })
       assert.deepEqual(report.areas[0].failures, [])
