@@ -8,11 +8,6 @@
 namespace kaimo {
 namespace {
 
-// Whether dims d of y are one run of stride y_s[2].
-inline bool positions_fold(const int64_t* extent, const int64_t* strides) {
-  return (extent[1] == 1 || strides[1] == strides[2] * extent[2]) && (extent[0] == 1 || strides[0] == strides[2] * extent[2] * extent[1]);
-}
-
 inline bool is_pointwise(const ConvShape& s) {
   for (int d = 0; d < kSpatial; ++d) {
     if (s.taps[d] != 1 || s.stride[d] != 1 || s.lo[d] != 0 || s.ldil[d] != 1 || s.out[d] != s.in[d]) return false;
@@ -59,18 +54,6 @@ inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last,
   return memory.ready() ? matrix_product(pool, g, workspace) : Status::ok;
 }
 
-// A result computed with features innermost, brought into the layout of y.
-inline void copy_result(Pool* pool, const ConvShape& s, const float* dense) {
-  const int64_t features = s.groups * s.co, positions = s.positions();
-  parallel_ranges(pool, s.batch * positions, double(features), [&](int64_t begin, int64_t end, int) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t n = r / positions, p = r % positions, w = p % s.out[2], h = p / s.out[2] % s.out[1], d = p / s.out[2] / s.out[1];
-      float* y = reinterpret_cast<float*>(s.y) + n * s.y_n + d * s.y_s[0] + h * s.y_s[1] + w * s.y_s[2];
-      for (int64_t c = 0; c < features; ++c) y[c / s.co * s.y_group + c % s.co * s.y_c] = dense[r * features + c];
-    }
-  });
-}
-
 inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
   const bool rows_fold = positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
   const bool channels_last = (s.y_c == 1 || s.co == 1) && rows_fold;
@@ -81,19 +64,7 @@ inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, 
     return conv_pointwise(pool, s, !channels_first, bias, activation, memory);
   }
   if (channels_first && !(channels_last && s.co > 1)) return conv_cols(pool, s, bias, activation, memory);
-  if (channels_last) return conv_rows(pool, s, bias, activation, memory);
-  ConvShape t = s;
-  float* dense = memory.take<float>(s.batch * s.positions() * s.groups * s.co);
-  t.y = reinterpret_cast<char*>(dense);
-  t.y_c = 1;
-  t.y_group = s.co;
-  t.y_s[2] = s.groups * s.co;
-  t.y_s[1] = t.y_s[2] * s.out[2];
-  t.y_s[0] = t.y_s[1] * s.out[1];
-  t.y_n = t.y_s[0] * s.out[0];
-  const Status status = conv_rows(pool, t, bias, activation, memory);
-  if (memory.ready() && status == Status::ok) copy_result(pool, s, dense);
-  return status;
+  return conv_rows(pool, s, bias, activation, memory);
 }
 
 // The outputs o = r + l q of a dilated input (stride 1) for one r a dim: an undilated convolution with every (l / gcd)-th tap.

@@ -1,5 +1,7 @@
 // Convolution with output features along the vector registers, for outputs whose feature dim is innermost (NHWC):
-// y[r][co] = X[r][k] W[k][co], rows r = (n, position), k = (taps, ci). A block of rows of X is gathered into the worker's cache.
+// y[r][co] = X[r][k] W[k][co], rows r = (n, position), k = (taps, ci). Tiles read rows of X where they lie in the padded input, or, where a
+// tile has more rows than there are address registers, from a block gathered into the worker's cache. A y whose rows have no single stride
+// (the phases of a strided input gradient, mixed layouts) is scattered from the finished block.
 #pragma once
 #include "conv_cols.h"
 
@@ -11,13 +13,15 @@ struct ConvRows {
   const ConvShape* s;
   PaddedInput p;
   const float* w;
-  int64_t w_group, w_rs, w_cs;
-  const float* packed;     // W's panels, group after group, or null: read in place
+  const int64_t* taps;     // offsets of the kernel's taps
+  int64_t w_rs;            // between k of the weights where they are one run of rows, or 0
+  const float* packed;     // W's panels, group after group, or null: a task packs or reads them in place
   const int64_t* offsets;  // of every run within the padded input
   int64_t run, depth;      // k = run index * run + element
   Epilogue<float> epilogue;
   int64_t n0, images, row_blocks, col_blocks;
   float* pack_target;
+  bool folds;  // rows of y have one stride
   bool failed;
 };
 
@@ -46,13 +50,132 @@ KAIMO_NOINLINE void pack_rows(float* dst, const ConvRows& job, const float* cons
   }
 }
 
-KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0, int64_t rows, int64_t p0, int64_t p1, char* scratch) {
+// Whether tiles read rows of X where they lie: there are registers for their addresses.
+constexpr bool kRowsInPlace = kMr <= 6;
+
+// Where k0 lies among the runs.
+struct RunStart {
+  const int64_t* offset;
+  int64_t within, run;
+};
+
+// tile_kernel with rows of A at any addresses, their k in runs.
+template <int mr>
+KAIMO_NOINLINE void tile_of_rows(const TileArgs<float>& t, const float* const* rows, RunStart at) {
+  constexpr int n = Vec<float>::n;
+  const int64_t b_rs = t.b_rs;
+  vf32 acc[mr][kNv] = {};
+  const float* b = t.b;
+  if (!t.first) {
+    for (int i = 0; i < mr; ++i) __builtin_prefetch(t.c + i * t.ldc, 1);
+  }
+  for (int64_t left = t.kc; left > 0; ++at.offset) {
+    const int64_t len = min64(at.run - at.within, left), offset = *at.offset + at.within;
+    const float* a[mr];
+    KAIMO_UNROLL(8)
+    for (int i = 0; i < mr; ++i) a[i] = rows[i] + offset;
+    const auto step = [&](int64_t k) __attribute__((always_inline)) {
+      vf32 bv[kNv];
+      KAIMO_UNROLL(8)
+      for (int j = 0; j < kNv; ++j) bv[j] = vload(b + j * n);
+      b += b_rs;
+      KAIMO_UNROLL(8)
+      for (int i = 0; i < mr; ++i) {
+        const vf32 av = vsplat(a[i][k]);
+        KAIMO_UNROLL(8)
+        for (int j = 0; j < kNv; ++j) acc[i][j] = vfma(av, bv[j], acc[i][j]);
+      }
+    };
+    int64_t k = 0;
+    for (; k + 4 <= len; k += 4) {
+      step(k);
+      step(k + 1);
+      step(k + 2);
+      step(k + 3);
+    }
+    for (; k < len; ++k) step(k);
+    left -= len;
+    at.within = 0;
+  }
+  tile_finish<float, mr, kNv>(t, acc);
+}
+
+using RowsKernel = void (*)(const TileArgs<float>&, const float* const*, RunStart);
+
+template <int... mr>
+struct RowsTableOf {
+  static constexpr RowsKernel kernels[sizeof...(mr)] = {tile_of_rows<mr>...};
+};
+
+KAIMO_INLINE void run_rows_tile(const TileArgs<float>& t, const float* const* rows, RunStart at, int64_t count, int64_t cols) {
+  if constexpr (kRowsInPlace) {
+    const RowsKernel kernel = RowsTableOf<1, 2, 3, 4, 5, 6>::kernels[count - 1];
+    if (cols == kNr<float>) {
+      kernel(t, rows, at);
+    } else {
+      tile_edge(t, [=](const TileArgs<float>& inner) { kernel(inner, rows, at); }, count, cols);
+    }
+  }
+}
+
+// k in [k0, k0 + kc) of panel p of the weights of group g.
+inline void pack_weights(float* dst, const ConvRows& job, int64_t g, int64_t p, int64_t k0, int64_t kc) {
+  constexpr int64_t nr = kNr<float>;
+  const ConvShape& s = *job.s;
+  const float* w = job.w + g * s.w_group + p * nr * s.w_o;
+  for (int64_t k = 0; k < kc;) {
+    const int64_t tap = (k0 + k) / s.ci, c = (k0 + k) % s.ci, len = min64(s.ci - c, kc - k);
+    pack_b_panel(dst + k * nr, w + job.taps[tap] + c * s.w_i, s.w_i, s.w_o, len, min64(nr, s.co - p * nr));
+    k += len;
+  }
+}
+
+// Offset of row r (of the pass) in y.
+inline int64_t result_offset(const ConvRows& job, int64_t r) {
+  const ConvShape& s = *job.s;
+  const int64_t positions = s.positions(), n = r / positions, p = r % positions, w = p % s.out[2], h = p / s.out[2] % s.out[1], d = p / s.out[2] / s.out[1];
+  return n * s.y_n + d * s.y_s[0] + h * s.y_s[1] + w * s.y_s[2];
+}
+
+// A finished block [rows][ld] into y's strides, a cache line of columns at a time.
+KAIMO_NOINLINE void store_rows(const ConvRows& job, float* y, const float* block, int64_t row0, int64_t rows, int64_t cols, int64_t ld) {
+  const ConvShape& s = *job.s;
+  constexpr int64_t step = 16;
+  for (int64_t i = 0; i < rows; ++i) {
+    float* to = y + result_offset(job, row0 + i);
+    if (s.y_c == 1) __builtin_memcpy(to, block + i * ld, sizeof(float) * size_t(cols));
+  }
+  if (s.y_c == 1) return;
+  for (int64_t c0 = 0; c0 < cols; c0 += step) {
+    const int64_t count = min64(step, cols - c0);
+    for (int64_t i = 0; i < rows; ++i) {
+      float* to = y + result_offset(job, row0 + i) + c0 * s.y_c;
+      const float* from = block + i * ld + c0;
+      for (int64_t c = 0; c < count; ++c) to[c * s.y_c] = from[c];
+    }
+  }
+}
+
+// Floats that a task needs: a panel of W, addresses of rows, packed rows, the result where it must be scattered.
+struct RowsScratch {
+  int64_t bases, block, result, total;
+  RowsScratch(const ConvRows& job, int64_t rows, int64_t panels) {
+    constexpr int64_t nr = kNr<float>;
+    const int64_t kb = gemm_k_block(job.depth);
+    bases = (kb + 1) * nr;
+    block = bases + round_up(rows, 16) * (int64_t(sizeof(float*)) / 4);
+    result = block + (kRowsInPlace ? 0 : RowSplit(rows).tiles * kMr * kb) + 2 * nr;
+    total = result + (job.folds ? 0 : rows * panels * nr);
+  }
+};
+
+KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0, int64_t rows, int64_t p0, int64_t p1, float* panel) {
   constexpr int64_t nr = kNr<float>;
   const ConvShape& s = *job.s;
   const int64_t depth = job.depth, kb = gemm_k_block(depth), positions = s.positions();
-  float* panel = reinterpret_cast<float*>(scratch);
-  const float** bases = reinterpret_cast<const float**>(panel + (kb + 1) * nr);
-  float* block = reinterpret_cast<float*>(bases + round_up(rows, 16));
+  const RowsScratch layout(job, rows, p1 - p0);
+  const float** bases = reinterpret_cast<const float**>(panel + layout.bases);
+  float *block = panel + layout.block, *result = panel + layout.result;
   const float* x = reinterpret_cast<const float*>(job.p.data) + g * job.p.group_stride;
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t r = row0 + i;
@@ -63,13 +186,15 @@ KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0
   if (e.bias) e.bias += g * s.co;
   const RowSplit split(rows);
   TileArgs<float> t;
-  t.ldc = s.y_s[2];
+  t.ldc = job.folds ? s.y_s[2] : (p1 - p0) * nr;
   t.epilogue = &e;
   for (int64_t k0 = 0; k0 < depth; k0 += kb) {
     t.kc = min64(kb, depth - k0);
     t.first = k0 == 0;
     t.last = k0 + t.kc == depth;
-    for (int64_t tile = 0, i = 0; tile < split.tiles; i += split.rows(tile), ++tile) {
+    const RunStart start{job.offsets + k0 / job.run, k0 % job.run, job.run};
+    const bool few = !job.packed && job.w_rs && s.w_o == 1 && split.tiles <= 2;
+    for (int64_t tile = 0, i = 0; tile < split.tiles && !kRowsInPlace; i += split.rows(tile), ++tile) {
       pack_rows(block + tile * t.kc * kMr, job, bases + i, split.rows(tile), k0, t.kc);
     }
     for (int64_t p = p0; p < p1; ++p) {
@@ -77,49 +202,49 @@ KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0
       t.b_rs = nr;
       if (job.packed) {
         t.b = job.packed + ((g * ceil_div(s.co, nr) + p) * depth + k0) * nr;
+      } else if (few && cols == nr) {
+        t.b = job.w + job.taps[0] + g * s.w_group + k0 * job.w_rs + p * nr;
+        t.b_rs = job.w_rs;
       } else {
-        const float* src = job.w + g * job.w_group + k0 * job.w_rs + p * nr * job.w_cs;
-        if (job.w_cs == 1 && cols == nr && split.tiles <= 2) {
-          t.b = src;
-          t.b_rs = job.w_rs;
-        } else {
-          pack_b_panel(panel, src, job.w_rs, job.w_cs, t.kc, cols);
-          t.b = panel;
-        }
+        pack_weights(panel, job, g, p, k0, t.kc);
+        t.b = panel;
       }
       t.col = p * nr;
       for (int64_t tile = 0, i = 0; tile < split.tiles; i += split.rows(tile), ++tile) {
         t.row = row0 + i;
-        t.a = block + tile * t.kc * kMr;
-        t.c = y + t.row * t.ldc + t.col;
-        run_tile(t, kAPacked, split.rows(tile), cols);
+        t.c = job.folds ? y + t.row * t.ldc + t.col : result + i * t.ldc + (p - p0) * nr;
+        if (kRowsInPlace) {
+          run_rows_tile(t, bases + i, start, split.rows(tile), cols);
+        } else {
+          t.a = block + tile * t.kc * kMr;
+          run_tile(t, kAPacked, split.rows(tile), cols);
+        }
       }
     }
   }
+  if (!job.folds) store_rows(job, y + p0 * nr * s.y_c, result, row0, rows, min64(p1 * nr, s.co) - p0 * nr, t.ldc);
 }
 
 inline void conv_rows_task(void* context, int64_t task, int worker) {
   ConvRows& job = *static_cast<ConvRows*>(context);
   constexpr int64_t nr = kNr<float>;
   const ConvShape& s = *job.s;
-  const int64_t total = job.images * s.positions(), panels = ceil_div(s.co, nr), kb = gemm_k_block(job.depth);
+  const int64_t total = job.images * s.positions(), panels = ceil_div(s.co, nr);
   const int64_t cb = task % job.col_blocks, rb = task / job.col_blocks % job.row_blocks, g = task / job.col_blocks / job.row_blocks;
   const int64_t row0 = total * rb / job.row_blocks, row1 = total * (rb + 1) / job.row_blocks, rows = row1 - row0;
-  const size_t bytes = sizeof(float) * size_t((kb + 1) * nr + RowSplit(rows).tiles * kMr * kb + 2 * nr) + sizeof(float*) * size_t(round_up(rows, 16));
-  char* scratch = static_cast<char*>(worker_scratch(job.pool, worker, bytes));
+  const int64_t p0 = panels * cb / job.col_blocks, p1 = panels * (cb + 1) / job.col_blocks;
+  float* scratch = static_cast<float*>(worker_scratch(job.pool, worker, sizeof(float) * size_t(RowsScratch(job, rows, p1 - p0).total)));
   if (!scratch) {
     __atomic_store_n(&job.failed, true, __ATOMIC_RELAXED);
     return;
   }
-  conv_rows_block(job, g, row0, rows, panels * cb / job.col_blocks, panels * (cb + 1) / job.col_blocks, scratch);
+  conv_rows_block(job, g, row0, rows, p0, p1, scratch);
 }
 
 inline void conv_pack_weights_task(void* context, int64_t task, int) {
   ConvRows& job = *static_cast<ConvRows*>(context);
-  constexpr int64_t nr = kNr<float>;
-  const int64_t panels = ceil_div(job.s->co, nr), g = task / panels, p = task % panels;
-  pack_b_panel(job.pack_target + task * job.depth * nr, job.w + g * job.w_group + p * nr * job.w_cs, job.w_rs, job.w_cs, job.depth,
-               min64(nr, job.s->co - p * nr));
+  const int64_t panels = ceil_div(job.s->co, kNr<float>);
+  pack_weights(job.pack_target + task * job.depth * kNr<float>, job, task / panels, task % panels, 0, job.depth);
 }
 
 // Runs: stretches of k that are contiguous in the padded input: channels, and the taps of a row where they adjoin.
@@ -148,23 +273,19 @@ inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64
   const int order[] = {3, 4, 5, 2};
   DimGroup k;
   for (int d : order) k.push(weights.dims[d], weights.strides[d], 0, 0);
-  const bool copy = k.rank > 1, pack = s.batch * s.positions() > kFewRows;
+  const bool pack = s.batch * s.positions() > kFewRows;
   float* padded = memory.take<float>(job.p.elements + 2 * nr);
-  float* copied = memory.take<float>(copy ? element_count(weights) : 0);
   job.pack_target = memory.take<float>(pack ? s.groups * panels * nr * job.depth : 0);
   int64_t* offsets = memory.take<int64_t>(s.tap_count());
   int64_t* taps = memory.take<int64_t>(s.tap_count());
   if (!memory.ready()) return Status::ok;
   fill_runs(s, &job, offsets);
   job.offsets = offsets;
-  if (copy) {
-    fill_weight_taps(s, taps);
-    copy_weights(pool, s, true, taps, copied);
-  }
-  job.w = copy ? copied : reinterpret_cast<const float*>(s.w);
-  job.w_group = copy ? s.co * job.depth : s.w_group;
-  job.w_rs = copy ? s.co : k.rank ? k.a[0] : 1;
-  job.w_cs = copy ? 1 : s.w_o;
+  fill_weight_taps(s, taps);
+  job.taps = taps;
+  job.w = reinterpret_cast<const float*>(s.w);
+  job.w_rs = k.rank == 0 ? 1 : k.rank == 1 ? k.a[0] : 0;
+  job.folds = (s.y_c == 1 || s.co == 1) && positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
   job.epilogue.bias = bias;
   job.epilogue.act = activation;
   if (pack) {

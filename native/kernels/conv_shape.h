@@ -30,6 +30,11 @@ struct ConvShape {
   int64_t covered(int d) const { return (out[d] - 1) * stride[d] + (taps[d] - 1) * rdil[d] + 1; }
 };
 
+// Whether dims d of y are one run of stride y_s[2].
+inline bool positions_fold(const int64_t* extent, const int64_t* strides) {
+  return (extent[1] == 1 || strides[1] == strides[2] * extent[2]) && (extent[0] == 1 || strides[0] == strides[2] * extent[2] * extent[1]);
+}
+
 struct ConvInts {
   int64_t rank, feature_groups, batch_groups, activation;
   const int64_t *input, *kernel, *output, *stride, *lo, *hi, *ldil, *rdil;

@@ -175,8 +175,8 @@ struct TileTable<uint64_t> : IntegerTiles<uint64_t, 1, 2, 3, 4> {};
 
 // A tile with fewer than kNr columns: B is zero-padded, the product goes to a buffer and the valid columns follow by scalar code in
 // the same order of operations.
-template <typename T>
-KAIMO_NOINLINE void tile_edge(const TileArgs<T>& t, TileKernel<T> kernel, int64_t rows, int64_t cols) {
+template <typename T, typename K>
+KAIMO_NOINLINE void tile_edge(const TileArgs<T>& t, K kernel, int64_t rows, int64_t cols) {
   static const Epilogue<T> plain;
   alignas(64) T buffer[kMr * kNr<T>];
   TileArgs<T> inner = t;
