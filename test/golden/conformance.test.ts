@@ -27,6 +27,7 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'models', filter: '^(bert|distilbert)', atLeast: 3 },
   { area: 'models_train', filter: '^bert', atLeast: 1 },
   { area: 'metrics', filter: '', atLeast: 13 },
+  { area: 'tokenizers', filter: '^chat/', atLeast: 30 },
   { area: 'pipelines', filter: '', atLeast: 15 },
 ]
 
