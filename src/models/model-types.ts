@@ -32,6 +32,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   mpnet: () => import('./mpnet.js'),
   pegasus: () => import('./pegasus.js'),
   qwen2: () => import('./qwen2.js'),
+  qwen2_vl: () => import('./qwen2_vl.js'),
   qwen3: () => import('./qwen3.js'),
   qwen3_moe: () => import('./qwen3_moe.js'),
   resnet: () => import('./resnet.js'),

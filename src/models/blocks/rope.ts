@@ -1,6 +1,6 @@
 /** Rotary positions (Su et al. 2021) and the ways of stretching them, by the names of configs' `rope_type`. */
 import { applyRotary, type RotaryTables, rotaryTables } from '../../tensor/functional/index.js'
-import { mul, type Tensor, unsqueeze } from '../../tensor/index.js'
+import { cat, mul, reshape, type Tensor, unsqueeze } from '../../tensor/index.js'
 import type { Json, JsonObject } from '../pretrained/config.js'
 
 export interface RopeParameters {
@@ -141,15 +141,45 @@ export function ropeFrequencies(
   return RULES[parameters.rope_type]({ parameters, dim, ...options })
 }
 
-/** Cosines and sines at integer positions [B or 1, T], for heads [B, heads, T, D]: [B or 1, 1, T, dim / 2]. */
+/** One table from those of three positions [3 B, T, dim / 2]: sections of the features take turns (Wang et al. 2024). */
+function mixed(x: Tensor, sections: readonly number[]): Tensor {
+  const [rows, tokens, width] = x.shape
+  const each = reshape(x, [3, rows / 3, tokens, width])
+  let start = 0
+  const parts = sections.map((length, i) => {
+    const part = each.select(0, i % 3).narrow(2, start, length)
+    start += length
+    return part
+  })
+  return cat(parts, 2)
+}
+
+function sectionsOf({ mrope_section: given }: RopeParameters, width: number): readonly number[] {
+  const sections = given ?? [16, 24, 24]
+  const total = Array.isArray(sections) ? sections.reduce((sum: number, item) => sum + Number(item), 0) : 0
+  if (total !== width)
+    throw new RangeError(`rope_parameters.mrope_section should add up to ${width}, got ${JSON.stringify(sections)}`)
+  return sections as readonly number[]
+}
+
+/**
+ * Cosines and sines at integer positions [B or 1, T], or [3, B, T] in time, height and width, for heads [B, heads, T, D]:
+ * [B or 1, 1, T, dim / 2].
+ */
 export function ropeTables(
   positions: Tensor,
   parameters: RopeParameters,
   options: { readonly headDim: number; readonly maxPositions: number; readonly tokens: number },
 ): RotaryTables {
   const { frequencies, scaling } = ropeFrequencies(parameters, options)
-  const { cos, sin } = rotaryTables(positions, 2 * frequencies.length, { frequencies })
-  const scaled = (x: Tensor): Tensor => unsqueeze(scaling === 1 ? x : mul(x, scaling), 1)
+  const spatial = positions.ndim === 3
+  const places = spatial ? reshape(positions, [-1, positions.shape[2]]) : positions
+  const { cos, sin } = rotaryTables(places, 2 * frequencies.length, { frequencies })
+  const sections = spatial ? sectionsOf(parameters, frequencies.length) : null
+  const scaled = (x: Tensor): Tensor => {
+    const one = sections ? mixed(x, sections) : x
+    return unsqueeze(scaling === 1 ? one : mul(one, scaling), 1)
+  }
   return { cos: scaled(cos), sin: scaled(sin) }
 }
 

@@ -22,6 +22,12 @@ export interface ModelInputs {
   /** Encoder states [B, S, H] that were computed before. */
   readonly encoder_outputs?: { readonly last_hidden_state: Tensor }
   readonly pixel_values?: TensorLike | null
+  /** Patches of videos, and the grids [images, 3] of patches in time, height and width (Qwen2-VL). */
+  readonly pixel_values_videos?: TensorLike | null
+  readonly image_grid_thw?: TensorLike | null
+  readonly video_grid_thw?: TensorLike | null
+  /** [B, T]: 0 for text, 1 for images, 2 for videos. */
+  readonly mm_token_type_ids?: TensorLike | null
   readonly pixel_mask?: TensorLike | null
   readonly input_features?: TensorLike | null
   readonly input_values?: TensorLike | null
