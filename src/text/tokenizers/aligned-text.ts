@@ -95,8 +95,19 @@ export class AlignedText {
     this.ends = newEnds
   }
 
+  /** Replaces the text by one of as many units, each of which stands for what the old one stood for. */
+  replaceUnits(text: string): void {
+    this.text = text
+  }
+
   /** Replaces each character by one other. */
   map(replace: (c: number) => number): void {
+    if (isAscii(this.text)) {
+      let text = ''
+      for (let i = 0; i < this.text.length; i++) text += String.fromCharCode(replace(this.text.charCodeAt(i)))
+      this.replaceUnits(text)
+      return
+    }
     const codePoints = codePointsOf(this.text)
     let changed = false
     for (let i = 0; i < codePoints.length; i++) {
@@ -109,6 +120,7 @@ export class AlignedText {
 
   /** Keeps the characters that `keep` holds for. */
   filter(keep: (c: number) => boolean): void {
+    if (keepsAll(this.text, keep)) return
     const codePoints: number[] = []
     const changes: number[] = []
     let removedFirst = 0
@@ -188,6 +200,21 @@ export class AlignedText {
     this.starts = starts.subarray(start, end)
     this.ends = ends.subarray(start, end)
   }
+}
+
+function keepsAll(text: string, keep: (c: number) => boolean): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.codePointAt(i)!
+    if (!keep(c)) return false
+    if (c > 0xffff) i++
+  }
+  return true
+}
+
+/** Whether a text holds ASCII alone, of which each character is one unit in every form. */
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false
+  return true
 }
 
 export const codePointsOf = (text: string): number[] => Array.from(text, (char) => char.codePointAt(0)!)

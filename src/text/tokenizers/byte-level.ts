@@ -1,5 +1,5 @@
 /** The alphabet of byte-level tokenizers (GPT-2): each byte as one printable character. */
-import type { AlignedText } from './aligned-text.js'
+import { type AlignedText, isAscii } from './aligned-text.js'
 import { lazy } from './unicode/ranges.js'
 
 const printable = (byte: number): boolean =>
@@ -35,6 +35,12 @@ export function bytesToCharacters(text: string): string {
 /** Turns a text into the characters of its bytes; those of one character share its range. */
 export function encodeBytes(text: AlignedText): void {
   const units = byteUnits()
+  if (isAscii(text.text)) {
+    let out = ''
+    for (let i = 0; i < text.text.length; i++) out += String.fromCharCode(units[text.text.charCodeAt(i)])
+    text.replaceUnits(out)
+    return
+  }
   const codePoints: number[] = []
   const changes: number[] = []
   for (const char of text.text) {

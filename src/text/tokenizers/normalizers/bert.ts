@@ -1,4 +1,4 @@
-import type { AlignedText } from '../aligned-text.js'
+import { type AlignedText, isAscii } from '../aligned-text.js'
 import type { Fields } from '../config.js'
 import { isChineseCharacter, isCleaned, isNonspacingMark, isWhitespace } from '../unicode/classes.js'
 import { normalizeText, normalizeTracked, type Transformation } from '../unicode/normalize.js'
@@ -46,7 +46,7 @@ function applyBert(text: AlignedText, options: BertNormalizerOptions): void {
     text.map(clean)
   }
   if (options.handleChineseCharacters) spaceChinese(text)
-  if (options.stripAccents) {
+  if (options.stripAccents && !isAscii(text.text)) {
     text.transform(normalizeTracked(text.text, 'NFD'))
     text.filter((c) => !isNonspacingMark(c))
   }

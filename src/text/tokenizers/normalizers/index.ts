@@ -1,4 +1,5 @@
 /** Normalizers of the tokenizer.json format, each on a text with its alignment and on a text alone. */
+import { isAscii } from '../aligned-text.js'
 import { bytesToCharacters, encodeBytes } from '../byte-level.js'
 import { buildComponent, type Fields } from '../config.js'
 import { type Finder, finderOf, patternSource } from '../pattern.js'
@@ -12,16 +13,10 @@ export type { Normalizer } from './normalizer.js'
 
 const form = (name: NormalizationForm): Normalizer => ({
   apply(text) {
-    if (needsForm(text.text)) text.transform(normalizeTracked(text.text, name))
+    if (!isAscii(text.text)) text.transform(normalizeTracked(text.text, name))
   },
-  normalize: (text) => (needsForm(text) ? normalizeText(text, name) : text),
+  normalize: (text) => (isAscii(text) ? text : normalizeText(text, name)),
 })
-
-/** Whether a text holds anything that a normalization form could change. */
-function needsForm(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return true
-  return false
-}
 
 const lowercase: Normalizer = { apply: lowercaseTracked, normalize: lowercaseText }
 

@@ -1,4 +1,4 @@
-import type { AlignedText } from '../aligned-text.js'
+import { type AlignedText, isAscii } from '../aligned-text.js'
 import type { Transformation } from '../unicode/normalize.js'
 
 export interface Normalizer {
@@ -15,6 +15,10 @@ export function lowercaseText(text: string): string {
 }
 
 export function lowercaseTracked(text: AlignedText): void {
+  if (isAscii(text.text)) {
+    text.replaceUnits(text.text.toLowerCase())
+    return
+  }
   const result: Transformation = { codePoints: [], changes: [] }
   let changed = false
   for (const char of text.text) {
