@@ -6,9 +6,9 @@ export {
   type Hdf5Group,
   hdf5Arrays,
   hdf5At,
-  readHdf5,
   serializeHdf5,
 } from './hdf5.js'
+export { readHdf5 } from './hdf5-read.node.js'
 export { readIdx } from './idx.node.js'
 export * from './index.js'
 export { readNpy, readNpz, writeNpy } from './npy.node.js'

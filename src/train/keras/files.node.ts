@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileError, writeFileAtomic } from '../../formats/atomic-file.node.js'
-import { readHdf5, serializeHdf5 } from '../../formats/hdf5.js'
+import { serializeHdf5 } from '../../formats/hdf5.js'
+import { readHdf5 } from '../../formats/hdf5-read.node.js'
 import { isRecord, parseStrictJson } from '../../formats/strict-json.js'
 import { fileSource, ZipArchive } from '../../formats/zip.node.js'
 import { serializeZip } from '../../formats/zip-writer.node.js'
@@ -58,7 +59,7 @@ async function loadArchive(path: string, options: LoadKerasOptions): Promise<Mod
   try {
     const json = parseStrictJson(await archive.read(CONFIG), `${path}: ${CONFIG}`)
     const model = modelFromJson(json, `${path}: ${CONFIG}`)
-    loadWeightTree(model, await readHdf5(await archive.read(WEIGHTS), `${path}: ${WEIGHTS}`), path)
+    loadWeightTree(model, readHdf5(await archive.read(WEIGHTS), `${path}: ${WEIGHTS}`), path)
     return compiled(model, isRecord(json) ? json.compile_config : null, path, options)
   } finally {
     await archive.close()
@@ -71,7 +72,7 @@ function recordOf(json: string, source: string): Record<string, unknown> {
 }
 
 async function loadLegacy(path: string, options: LoadKerasOptions): Promise<Model> {
-  const root = await readHdf5(await bytesAt(path, options.signal), path)
+  const root = readHdf5(await bytesAt(path, options.signal), path)
   const json = parseStrictJson(new TextEncoder().encode(legacyConfig(root, path)), `${path}: model_config`)
   const model = modelFromJson(json, `${path}: model_config`)
   loadLegacyWeights(model, root, path)
@@ -106,13 +107,13 @@ export async function loadKerasWeights(model: Model, path: string, options: Opti
   if (kerasFileKind(path) === 'keras') {
     const archive = await ZipArchive.open(await fileSource(path))
     try {
-      loadWeightTree(model, await readHdf5(await archive.read(WEIGHTS), `${path}: ${WEIGHTS}`), path)
+      loadWeightTree(model, readHdf5(await archive.read(WEIGHTS), `${path}: ${WEIGHTS}`), path)
     } finally {
       await archive.close()
     }
     return
   }
-  const root = await readHdf5(await bytesAt(path, options.signal), path)
+  const root = readHdf5(await bytesAt(path, options.signal), path)
   if (isLegacy(root)) loadLegacyWeights(model, root, path)
   else loadWeightTree(model, root, path)
 }
