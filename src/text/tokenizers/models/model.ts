@@ -29,11 +29,17 @@ const MAX_ID = 2 ** 31 - 1
 /** Tokens and ids, both ways. */
 export class Vocabulary {
   readonly ids: Map<string, number>
-  private readonly tokens = new Map<number, string>()
+  /** By id; a table where ids leave few gaps. */
+  private readonly tokens: (string | undefined)[] | Map<number, string>
 
   constructor(entries: Iterable<readonly [string, number]>) {
     this.ids = new Map(entries)
-    for (const [token, id] of this.ids) this.tokens.set(id, token)
+    let highest = -1
+    for (const id of this.ids.values()) if (id > highest) highest = id
+    const dense = highest < this.ids.size * 4
+    this.tokens = dense ? new Array<string | undefined>(highest + 1).fill(undefined) : new Map()
+    if (Array.isArray(this.tokens)) for (const [token, id] of this.ids) this.tokens[id] = token
+    else for (const [token, id] of this.ids) this.tokens.set(id, token)
   }
 
   get size(): number {
@@ -41,21 +47,24 @@ export class Vocabulary {
   }
 
   token(id: number): string | undefined {
-    return this.tokens.get(id)
+    return Array.isArray(this.tokens) ? this.tokens[id] : this.tokens.get(id)
   }
 
   /** Object of tokens in order of their ids. */
   toJSON(): Record<string, number> {
-    const sorted = [...this.tokens].sort(([a], [b]) => a - b)
-    return Object.fromEntries(sorted.map(([id, token]) => [token, id]))
+    const sorted = [...this.ids].sort(([, a], [, b]) => a - b)
+    return Object.fromEntries(sorted.filter(([token, id]) => this.token(id) === token))
   }
 
   static of(value: unknown, where: string): Vocabulary {
     if (!isObject(value)) throw new FormatError(`${where}: expected an object of tokens and ids`)
-    const entries = Object.entries(value) as [string, unknown][]
-    for (const [token, id] of entries)
+    const ids = new Map<string, number>()
+    for (const token of Object.keys(value)) {
+      const id = value[token]
       if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > MAX_ID)
         throw new FormatError(`${where}: the id of ${JSON.stringify(token)} is ${String(id)}, expected a whole number`)
-    return new Vocabulary(entries as [string, number][])
+      ids.set(token, id)
+    }
+    return new Vocabulary(ids)
   }
 }
