@@ -3,7 +3,7 @@
  */
 import { open } from 'node:fs/promises'
 import { crc32, inflateRawSync } from 'node:zlib'
-import { fileError } from './atomic-file.node.js'
+import { fileError, IO_CHUNK_BYTES } from './atomic-file.node.js'
 import { FormatError } from './errors.js'
 import { show } from './strict-json.js'
 
@@ -40,7 +40,8 @@ export async function fileSource(path: string): Promise<ByteSource> {
     const read = async (start: number, end: number) => {
       const bytes = new Uint8Array(end - start)
       for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done)
+        const length = Math.min(IO_CHUNK_BYTES, bytes.length - done) // one read takes less than 2 GiB
+        const { bytesRead } = await handle.read(bytes, done, length, start + done)
         if (bytesRead === 0)
           throw new FormatError(`${path}: ends at byte ${start + done}, it was longer when it was opened`)
         done += bytesRead

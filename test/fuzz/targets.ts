@@ -16,7 +16,11 @@ import {
   serializeSafetensors,
   ZipArchive,
 } from '../../src/formats/index.node.js'
-import { torchZip } from '../unit/formats/helpers.js'
+import { parseStrictJson } from '../../src/formats/strict-json.js'
+import { modelFromJson } from '../../src/train/keras/config.js'
+import { loadWeightTree } from '../../src/train/keras/weights.js'
+import { storedZip, torchZip } from '../unit/formats/helpers.js'
+import '../../src/node.js'
 import { mutate, type Random } from './mutate.js'
 
 export interface Target {
@@ -88,6 +92,22 @@ async function readArchive(file: Uint8Array): Promise<number> {
   return bytes
 }
 
+const kerasParts = await Promise.all(
+  ['nested.keras', 'attention.keras', 'recurrent.keras'].map(async (name) => {
+    const archive = await ZipArchive.open(bytesSource(fixture(`train/fixtures/keras/${name}`), name))
+    return { config: await archive.read('config.json'), weights: await archive.read('model.weights.h5') }
+  }),
+)
+
+/** Architecture and weights of a Keras model, as `loadKerasModel` takes them from the archive. */
+async function readKeras(file: Uint8Array): Promise<number> {
+  const archive = await ZipArchive.open(bytesSource(file, 'x.keras'))
+  const json = parseStrictJson(await archive.read('config.json'), 'x.keras')
+  const model = modelFromJson(json, 'x.keras')
+  loadWeightTree(model, readHdf5(await archive.read('model.weights.h5')), 'x.keras')
+  return 0
+}
+
 export const TARGETS: readonly Target[] = [
   {
     name: 'safetensors',
@@ -121,6 +141,14 @@ export const TARGETS: readonly Target[] = [
     name: 'hdf5',
     make: (random) => mutate(random.pick(hdf5Files), random),
     read: async (file) => sizeOf(hdf5Arrays(readHdf5(file)).values()),
+  },
+  {
+    name: 'keras',
+    make: (random) => {
+      const { config, weights } = random.pick(kerasParts)
+      return storedZip({ 'config.json': mutate(config, random, 'json'), 'model.weights.h5': weights })
+    },
+    read: readKeras,
   },
   {
     name: 'npy',
