@@ -12,6 +12,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   clip_vision_model: async () => ({ default: (await import('./clip.js')).clipVision }),
   convnext: () => import('./convnext.js'),
   'deberta-v2': () => import('./deberta-v2.js'),
+  detr: () => import('./detr.js'),
   dinov2: () => import('./dinov2.js'),
   distilbert: () => import('./distilbert.js'),
   electra: () => import('./electra.js'),

@@ -1,7 +1,7 @@
 /** ResNet (He et al. 2016). Shapes: B batch, C channels. */
 import { Module, torch } from '../nn/index.js'
-import { maxPool2d } from '../tensor/functional/index.js'
-import { add, reshape, type Tensor } from '../tensor/index.js'
+import { batchNorm, maxPool2d } from '../tensor/functional/index.js'
+import { add, ones, Parameter, reshape, type Tensor, zeros } from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
 import { EncoderModel, Headed, pooled } from './blocks/heads.js'
 import { classLoss } from './blocks/losses.js'
@@ -12,7 +12,7 @@ import { defineModels } from './pretrained/definition.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs } from './pretrained/io.js'
 import type { Family } from './pretrained/model.js'
 
-const config = defineConfig({
+export const resNetConfig = defineConfig({
   model_type: 'resnet',
   defaults: {
     num_channels: 3,
@@ -25,11 +25,39 @@ const config = defineConfig({
     downsample_in_bottleneck: false,
   },
 })
-export type ResNetConfig = ConfigOf<typeof config>
+export type ResNetConfig = ConfigOf<typeof resNetConfig>
 
-const family: Family = { config, prefix: 'resnet' }
+const family: Family = { config: resNetConfig, prefix: 'resnet' }
+
+type Norm = Module & { forward(x: Tensor): Tensor }
+type NormOf = (width: number) => Norm
+
+/** A batch norm whose statistics, weight and bias stay as they are, for detectors. */
+class FrozenNorm extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter
+  readonly running_mean: Parameter
+  readonly running_var: Parameter
+
+  constructor(width: number) {
+    super()
+    const fixed = (value: Tensor): Parameter => new Parameter(value, { trainable: false })
+    this.weight = fixed(ones([width]))
+    this.bias = fixed(zeros([width]))
+    this.running_mean = fixed(zeros([width]))
+    this.running_var = fixed(ones([width]))
+  }
+
+  forward(x: Tensor): Tensor {
+    return batchNorm(x, this.running_mean, this.running_var, { weight: this.weight, bias: this.bias })
+  }
+}
+
+const batchNormOf: NormOf = (width) => new torch.BatchNorm(width)
+const frozenNormOf: NormOf = (width) => new FrozenNorm(width)
 
 interface ConvOptions {
+  readonly norm: NormOf
   readonly kernel?: number
   readonly stride?: number
   readonly act?: string | null
@@ -37,13 +65,13 @@ interface ConvOptions {
 
 class ConvLayer extends Module {
   readonly convolution: torch.Conv2d
-  readonly normalization: torch.BatchNorm
+  readonly normalization: Norm
   readonly #act: ActivationFn
 
-  constructor(from: number, to: number, { kernel = 3, stride = 1, act = 'relu' }: ConvOptions = {}) {
+  constructor(from: number, to: number, { norm, kernel = 3, stride = 1, act = 'relu' }: ConvOptions) {
     super()
     this.convolution = new torch.Conv2d(from, to, kernel, { stride, padding: Math.trunc(kernel / 2), bias: false })
-    this.normalization = new torch.BatchNorm(to)
+    this.normalization = norm(to)
     this.#act = activation(act ?? 'linear')
   }
 
@@ -58,19 +86,19 @@ class Block extends Module {
   readonly layer: readonly ConvLayer[]
   readonly #act: ActivationFn
 
-  constructor(settings: ResNetConfig, from: number, to: number, stride: number) {
+  constructor(settings: ResNetConfig, norm: NormOf, from: number, to: number, stride: number) {
     super()
-    this.shortcut = from !== to || stride !== 1 ? new ConvLayer(from, to, { kernel: 1, stride, act: null }) : null
+    this.shortcut = from !== to || stride !== 1 ? new ConvLayer(from, to, { norm, kernel: 1, stride, act: null }) : null
     const narrow = Math.trunc(to / 4)
     const early = settings.downsample_in_bottleneck
     this.layer =
       settings.layer_type === 'bottleneck'
         ? [
-            new ConvLayer(from, narrow, { kernel: 1, stride: early ? stride : 1 }),
-            new ConvLayer(narrow, narrow, { stride: early ? 1 : stride }),
-            new ConvLayer(narrow, to, { kernel: 1, act: null }),
+            new ConvLayer(from, narrow, { norm, kernel: 1, stride: early ? stride : 1 }),
+            new ConvLayer(narrow, narrow, { norm, stride: early ? 1 : stride }),
+            new ConvLayer(narrow, to, { norm, kernel: 1, act: null }),
           ]
-        : [new ConvLayer(from, to, { stride }), new ConvLayer(to, to, { act: null })]
+        : [new ConvLayer(from, to, { norm, stride }), new ConvLayer(to, to, { norm, act: null })]
     this.#act = activation(settings.hidden_act)
   }
 
@@ -83,11 +111,11 @@ class Block extends Module {
 class Stage extends Module {
   readonly layers: readonly Block[]
 
-  constructor(settings: ResNetConfig, from: number, to: number, stride: number, depth: number) {
+  constructor(settings: ResNetConfig, norm: NormOf, from: number, to: number, stride: number, depth: number) {
     super()
     this.layers = Array.from(
       { length: depth },
-      (_, i) => new Block(settings, i === 0 ? from : to, to, i === 0 ? stride : 1),
+      (_, i) => new Block(settings, norm, i === 0 ? from : to, to, i === 0 ? stride : 1),
     )
   }
 }
@@ -95,9 +123,9 @@ class Stage extends Module {
 class Embedder extends Module {
   readonly embedder: ConvLayer
 
-  constructor({ num_channels: channels, embedding_size: width, hidden_act: act }: ResNetConfig) {
+  constructor({ num_channels: channels, embedding_size: width, hidden_act: act }: ResNetConfig, norm: NormOf) {
     super()
-    this.embedder = new ConvLayer(channels, width, { kernel: 7, stride: 2, act })
+    this.embedder = new ConvLayer(channels, width, { norm, kernel: 7, stride: 2, act })
   }
 
   forward(images: Tensor): Tensor {
@@ -108,13 +136,13 @@ class Embedder extends Module {
 class Encoder extends Module {
   readonly stages: readonly Stage[]
 
-  constructor(settings: ResNetConfig) {
+  constructor(settings: ResNetConfig, norm: NormOf) {
     super()
     const { hidden_sizes: widths, depths, embedding_size: first } = settings
     if (widths.length !== depths.length) throw new RangeError('hidden_sizes and depths must be of one length')
     this.stages = widths.map((to, i) => {
       const stride = i > 0 || settings.downsample_in_first_stage ? 2 : 1
-      return new Stage(settings, i === 0 ? first : widths[i - 1], to, stride, depths[i])
+      return new Stage(settings, norm, i === 0 ? first : widths[i - 1], to, stride, depths[i])
     })
   }
 }
@@ -125,20 +153,29 @@ export class ResNetModel extends EncoderModel<ResNetConfig> {
   readonly embedder: Embedder
   readonly encoder: Encoder
 
-  constructor(settings: ResNetConfig) {
+  constructor(settings: ResNetConfig, options: { readonly frozen?: boolean } = {}) {
     super(settings)
-    this.embedder = new Embedder(settings)
-    this.encoder = new Encoder(settings)
+    const norm = options.frozen ? frozenNormOf : batchNormOf
+    this.embedder = new Embedder(settings, norm)
+    this.encoder = new Encoder(settings, norm)
+  }
+
+  /** The stem's and each stage's maps. */
+  features(inputs: ModelInputs): readonly Tensor[] {
+    let x = this.embedder.forward(imagesOf(inputs, this.config.num_channels))
+    const maps = [x]
+    for (const stage of this.encoder.stages) {
+      x = stage.layers.reduce((value, block) => block.forward(value), x)
+      maps.push(x)
+    }
+    return maps
   }
 
   override forward(inputs: ModelInputs): BaseModelOutput {
     const recorder = new Recorder(this.config, inputs)
-    let x = this.embedder.forward(imagesOf(inputs, this.config.num_channels))
-    for (const stage of this.encoder.stages) {
-      recorder.state(x)
-      x = stage.layers.reduce((value, block) => block.forward(value), x)
-    }
-    recorder.state(x)
+    const maps = this.features(inputs)
+    for (const map of maps) recorder.state(map)
+    const x = maps[maps.length - 1]
     return { last_hidden_state: x, pooler_output: x.mean([2, 3], { keepdim: true }), ...recorder.outputs }
   }
 }
@@ -163,4 +200,4 @@ export class ResNetForImageClassification extends Headed<ResNetConfig> {
   }
 }
 
-export default defineModels({ config, classes: { ResNetModel, ResNetForImageClassification } })
+export default defineModels({ config: resNetConfig, classes: { ResNetModel, ResNetForImageClassification } })

@@ -72,6 +72,8 @@ export interface ModelOutput {
   readonly text_embeds?: Tensor
   readonly image_embeds?: Tensor
   readonly extract_features?: Tensor
+  /** Boxes [B, Q, 4] as centre and size, in shares of the image. */
+  readonly pred_boxes?: Tensor
   readonly past_key_values?: KeyValueCache
 }
 
