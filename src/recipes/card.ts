@@ -7,18 +7,20 @@ const TASK_COMMANDS: Readonly<Record<Recipe['task'], string>> = {
   'image-classification': 'kaimo run image-classification --model FOLDER picture.pgm',
   'text-classification': "kaimo run text-classification --model FOLDER 'a text'",
   'language-modeling': "kaimo run text-generation --model FOLDER 'a beginning'",
+  'sequence-classification': "kaimo run text-classification --model FOLDER 'a text'",
 }
 
 const PIPELINE_TAGS: Readonly<Record<Recipe['task'], string>> = {
   'image-classification': 'image-classification',
   'text-classification': 'text-classification',
   'language-modeling': 'text-generation',
+  'sequence-classification': 'text-classification',
 }
 
 const count = (value: number): string => value.toLocaleString('en-US')
 
 function splitText(recipe: Recipe): string {
-  if (recipe.task === 'text-classification') {
+  if (recipe.task === 'text-classification' || recipe.task === 'sequence-classification') {
     const { split } = recipe.data
     return split
       ? `by FNV-1a-32 of a text's UTF-8 bytes modulo ${split.buckets}: ${split.test.join(', ') || 'none'} = test, ${split.validation.join(', ') || 'none'} = validation, the rest trains`
@@ -63,28 +65,6 @@ function resultsSection(results: Results): string[] {
   return ['## Results', '', '| part | examples | results |', '|---|---|---|', ...rows]
 }
 
-function limits(job: Job): string[] {
-  const { config } = job
-  if (config.task === 'image-classification') {
-    const { height, width, channels } = config.image
-    return [
-      `Images of exactly ${height} x ${width} pixels${channels > 1 ? `, ${channels} channels` : ', grey'}; nothing is resized.`,
-    ]
-  }
-  if (config.task === 'language-modeling')
-    return [`Sees the last ${config.sequence_length} characters; knows ${config.vocab_size - 2} different ones.`]
-  const { max_length: maxLength, truncation } = config.tokenizer
-  const longer = {
-    error: 'longer texts are refused',
-    head: 'of longer texts the start is read',
-    headAndTail: 'of longer texts the start and the end are read, in equal parts',
-  }[truncation]
-  return [
-    `Reads ${maxLength} characters; ${longer}. Knows ${count(config.vocab_size - 2)} different characters.`,
-    `Classes: ${config.labels.join(', ')}. It was trained on one kind of text: on others its accuracy is not known.`,
-  ]
-}
-
 /** The model card of a trained model: Markdown with the front matter that model hubs read. */
 export function modelCard(recipe: Recipe, job: Job, results: Results): string {
   const lines = [
@@ -108,7 +88,7 @@ export function modelCard(recipe: Recipe, job: Job, results: Results): string {
     '',
     '## Limits',
     '',
-    ...limits(job),
+    ...job.form.limits,
   ]
   return `${lines.join('\n')}\n`
 }

@@ -1,13 +1,15 @@
 import { DataError } from '../data/index.js'
 import { loadModelFolder } from '../tasks/model-folder.node.js'
+import { type FoundModel, findSource } from '../tasks/open.node.js'
 import { type EpochSource, runEvaluation } from '../train/index.js'
 import { Trainer } from '../train/trainer.js'
 import { type DataChoice, sourceFromFiles } from './evaluation-data.node.js'
-import { PARTS, type Part } from './job.js'
+import { type Job, PARTS, type Part } from './job.js'
 import { classificationLoss } from './loss.js'
 import { recipeOfModel } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
 import { type PartResults, partResults } from './results.js'
+import type { FineTuningRecipe } from './schema.js'
 
 export interface EvaluateOptions {
   readonly dataDir?: string
@@ -35,24 +37,58 @@ interface Chosen {
   readonly examples: number
 }
 
+/** The part of a job's data to evaluate on. */
+function partOfJob(job: Job, wanted: Part | undefined, name: string): Chosen {
+  const part = wanted ?? (job.parts.test ? 'test' : 'validation')
+  const source = job.parts[part]
+  if (!source) {
+    const there = PARTS.filter((candidate) => job.parts[candidate])
+    throw new DataError(`the recipe of ${name} has no ${part} part; it has ${there.join(', ')}`)
+  }
+  return { source, data: part, unit: job.unit, examples: job.sizes[part] }
+}
+
+/** A fine-tuned checkpoint on a part of its recipe's data, or on another file in place of it. */
+async function evaluateFineTuned(found: FoundModel, options: EvaluateOptions): Promise<Evaluation> {
+  const recipe = await recipeOfModel(found.source)
+  if (recipe.task !== 'sequence-classification')
+    throw new DataError(`${found.name} is a published checkpoint, its recipe is for ${recipe.task}`)
+  const { data } = options
+  const file = data && {
+    ...recipe.data.train,
+    format: undefined,
+    path: data.path,
+    ...(data.textColumn === undefined ? {} : { text: data.textColumn }),
+    ...(data.labelColumn === undefined ? {} : { label: data.labelColumn }),
+  }
+  const changed: FineTuningRecipe = {
+    ...recipe,
+    batchSize: options.batchSize ?? recipe.batchSize,
+    data: file
+      ? { ...recipe.data, train: file, validation: undefined, test: undefined, split: undefined }
+      : recipe.data,
+  }
+  const job = await prepareJob(changed, { ...options, tuned: found.source })
+  const { source, unit, examples, data: part } = partOfJob(job, data ? 'train' : options.part, found.name)
+  const logs = await runEvaluation(new Trainer(job.model, job.objective), source, options.signal)
+  const results = partResults(recipe.task, logs, examples)
+  return { model: found.name, task: recipe.task, data: data?.path ?? part, unit, results }
+}
+
 /**
  * Loss and metrics of a model folder on data: a part of the data of its recipe, or files of the same kind.
  * @throws Error, DataError, FormatError or FileError that name what is missing or wrong
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const found = await findSource(nameOrPath, { signal: options.signal })
+  if (!found.own) return evaluateFineTuned(found, options)
   const loaded = await loadModelFolder(nameOrPath)
   const { config, model, name } = loaded
   const choose = async (): Promise<Chosen> => {
     if (options.data) return sourceFromFiles(loaded, options.data, options)
     const recipe = await recipeOfModel(loaded.folder)
     const job = await prepareJob(recipe, { ...options, trained: loaded })
-    const part = options.part ?? (job.parts.test ? 'test' : 'validation')
-    const source = job.parts[part]
-    if (!source) {
-      const there = PARTS.filter((candidate) => job.parts[candidate])
-      throw new DataError(`the recipe of ${name} has no ${part} part; it has ${there.join(', ')}`)
-    }
-    return { source, data: part, unit: job.unit, examples: job.sizes[part] }
+    return partOfJob(job, options.part, name)
   }
   const { source, data, unit, examples } = await choose()
   const trainer = new Trainer(model, { loss: classificationLoss(0), metrics: ['accuracy'] })

@@ -1,10 +1,10 @@
 import { keras, type Optimizer, type Schedule } from '../optim/index.js'
 import type { OptimizerSpec } from './schema.js'
 
-type ScheduleSpec = OptimizerSpec['schedule']
+export type ScheduleSpec = OptimizerSpec['schedule']
 
 /** Warm-up from 0, then a fall to `finalFactor` of the rate over the rest of the run. */
-function scheduleFor(spec: ScheduleSpec, rate: number, totalSteps: number): Schedule | number {
+export function scheduleFor(spec: ScheduleSpec, rate: number, totalSteps: number): Schedule | number {
   if (spec.type === 'constant') return rate
   const { warmupSteps, finalFactor, type } = spec
   return {

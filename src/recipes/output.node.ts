@@ -1,12 +1,13 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError } from '../formats/atomic-file.node.js'
-import { writeFileAtomic, writeSafetensors } from '../formats/index.node.js'
+import { writeFileAtomic } from '../formats/index.node.js'
 import { isRecord } from '../formats/strict-json.js'
-import { CONFIG_FILE, readJsonFile, VOCAB_FILE, WEIGHTS_FILE } from '../tasks/model-folder.node.js'
-import { findCheckpoint, type History, hostArrays } from '../train/index.node.js'
+import { readJsonFile } from '../tasks/model-folder.node.js'
+import { findCheckpoint, type History } from '../train/index.node.js'
 import { modelCard } from './card.js'
 import type { Job } from './job.js'
+import { writeJson } from './own-form.node.js'
 import type { Results } from './results.js'
 import { parseRecipe, type Recipe, RecipeError } from './schema.js'
 
@@ -33,9 +34,6 @@ async function writeText(path: string, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text)
   await writeFileAtomic(path, (sink) => sink.write(bytes))
 }
-
-const writeJson = (path: string, value: unknown): Promise<void> =>
-  writeText(path, `${JSON.stringify(value, null, 2)}\n`)
 
 /** What may change between a run and its resumption. */
 const FREE = new Set(['name', 'description', 'output', 'epochs', 'checkpointEveryEpochs', 'checkpointEveryBatches'])
@@ -103,14 +101,6 @@ export class OutputFolder {
       list.map((value) => (Number.isFinite(value) ? value : null)),
     ])
     await writeJson(this.file(HISTORY_FILE), { epoch: history.epoch, history: Object.fromEntries(numbers) })
-  }
-
-  /** The model as a new process reads it: weights, vocabulary, config. */
-  async writeModel({ model, config, vocab }: Job): Promise<void> {
-    await writeSafetensors(this.file(WEIGHTS_FILE), await hostArrays(model.stateDict()), { format: 'pt' })
-    if (vocab) await writeJson(this.file(VOCAB_FILE), vocab.toJSON())
-    else await rm(this.file(VOCAB_FILE), { force: true })
-    await writeJson(this.file(CONFIG_FILE), config)
   }
 
   async writeResults(recipe: Recipe, job: Job, results: Results, curve: string | null): Promise<void> {

@@ -13,14 +13,19 @@ import type { Model } from '../nn/index.js'
 import { type LoadedModel, loadModelFolder } from '../tasks/model-folder.node.js'
 import { CharTokenizer } from '../text/char-tokenizer.js'
 import { CharVocab } from '../text/char-vocab.js'
+import { prepareFineTuning } from './fine-tuning/prepare.node.js'
 import { loadImageData } from './image-data.node.js'
 import { ImageSource } from './image-source.js'
 import type { Job, Part } from './job.js'
 import { type LayersTask, modelOfLayers } from './layers.js'
+import { classificationLoss } from './loss.js'
+import { optimizerFor } from './optimizer.js'
+import { type OwnModel, ownForm } from './own-form.node.js'
 import { DataFiles } from './paths.node.js'
 import {
   type ImageRecipe,
   type LanguageModelRecipe,
+  type OwnRecipe,
   type Recipe,
   RecipeError,
   type TextRecipe,
@@ -35,6 +40,8 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal
   /** Uses this model instead of making the recipe's: to evaluate a trained one. */
   readonly trained?: LoadedModel
+  /** Folder of the fine-tuned checkpoint to evaluate. */
+  readonly tuned?: string
 }
 
 interface Made {
@@ -45,7 +52,7 @@ interface Made {
 type Sizes = { readonly vocabSize: number; readonly numLabels: number }
 
 /** Makes the recipe's model and its config. `fields`: what the task adds to `config.json`. */
-function makeModel(spec: Recipe['model'], sizes: Sizes, layers: LayersTask, fields: object): Made {
+function makeModel(spec: OwnRecipe['model'], sizes: Sizes, layers: LayersTask, fields: object): Made {
   if (!spec) throw new RecipeError('model: expected either model or initialModel')
   const common = { ...fields, kaimo_version: packageVersion() }
   const config = (own: object): ModelConfig => parseModelConfig({ ...own, ...common }, 'recipe')
@@ -62,7 +69,7 @@ function makeModel(spec: Recipe['model'], sizes: Sizes, layers: LayersTask, fiel
 }
 
 /** The model to go on from, or null. */
-async function startingModel(recipe: Recipe, options: PrepareOptions): Promise<LoadedModel | null> {
+async function startingModel(recipe: OwnRecipe, options: PrepareOptions): Promise<LoadedModel | null> {
   if (options.trained) return options.trained
   if (recipe.initialModel === undefined) return null
   const loaded = await loadModelFolder(recipe.initialModel)
@@ -73,12 +80,15 @@ async function startingModel(recipe: Recipe, options: PrepareOptions): Promise<L
   return loaded
 }
 
-type Prepared<R extends Recipe> = (
+/** A job of a model of one's own, before how it is trained. */
+type OwnJob = OwnModel & Pick<Job, 'train' | 'parts' | 'sizes' | 'unit' | 'remarks'>
+
+type Prepared<R extends OwnRecipe> = (
   recipe: R,
   files: DataFiles,
   start: LoadedModel | null,
   signal?: AbortSignal,
-) => Promise<Job>
+) => Promise<OwnJob>
 
 const prepareImages: Prepared<ImageRecipe> = async (recipe, files, start, signal) => {
   const known = start?.config.task === 'image-classification' ? start.config : null
@@ -104,7 +114,8 @@ const prepareImages: Prepared<ImageRecipe> = async (recipe, files, start, signal
   const cut = Math.floor(train.count * (1 - recipe.data.validationFraction))
   const plain = { batchSize: recipe.batchSize, shuffleSeed: null, rescale, flip: false, shift: 0 }
   return {
-    ...made,
+    model: made.model,
+    config: made.config,
     vocab: null,
     train: new ImageSource(train, 0, cut, { ...plain, ...recipe.augment, shuffleSeed: recipe.seed }),
     parts: {
@@ -152,7 +163,8 @@ const prepareTexts: Prepared<TextRecipe> = async (recipe, files, start, signal) 
     return new TextSource(rows, { batchSize: recipe.batchSize, shuffleSeed, characterDropout: recipe.characterDropout })
   }
   return {
-    ...made,
+    model: made.model,
+    config: made.config,
     vocab,
     train: source('train', recipe.seed) as TextSource,
     parts: { train: source('train', null), validation: source('validation', null), test: source('test', null) },
@@ -200,7 +212,8 @@ const prepareCharacters: Prepared<LanguageModelRecipe> = async (recipe, files, s
   const source = (part: readonly string[], shuffleSeed: number | null): WindowSource =>
     new WindowSource(ids(part), { batchSize, length, shuffleSeed })
   return {
-    ...made,
+    model: made.model,
+    config: made.config,
     vocab,
     train: source(own, seed),
     parts: { train: source(own, null), validation: source(held, null), test: null },
@@ -216,14 +229,38 @@ const prepareCharacters: Prepared<LanguageModelRecipe> = async (recipe, files, s
  */
 export async function prepareJob(recipe: Recipe, options: PrepareOptions = {}): Promise<Job> {
   const files = new DataFiles(options.dataDir, recipe.data)
-  const start = await startingModel(recipe, options)
   const { signal } = options
-  const job = await prepareTask(recipe, files, start, signal)
+  const job =
+    recipe.task === 'sequence-classification'
+      ? await prepareFineTuning(recipe, files, { tuned: options.tuned, signal })
+      : await prepareOwn(recipe, files, options)
   signal?.throwIfAborted()
   return job
 }
 
-function prepareTask(recipe: Recipe, files: DataFiles, start: LoadedModel | null, signal?: AbortSignal): Promise<Job> {
+async function prepareOwn(recipe: OwnRecipe, files: DataFiles, options: PrepareOptions): Promise<Job> {
+  const start = await startingModel(recipe, options)
+  const { model, config, vocab, ...data } = await prepareTask(recipe, files, start, options.signal)
+  return {
+    ...data,
+    model,
+    form: ownForm({ model, config, vocab }),
+    objective: {
+      loss: classificationLoss('labelSmoothing' in recipe ? recipe.labelSmoothing : 0),
+      metrics: ['accuracy'],
+    },
+    metricNames: ['accuracy'],
+    callbacks: [],
+    optimizer: (steps) => optimizerFor(recipe.optimizer, steps),
+  }
+}
+
+function prepareTask(
+  recipe: OwnRecipe,
+  files: DataFiles,
+  start: LoadedModel | null,
+  signal?: AbortSignal,
+): Promise<OwnJob> {
   if (recipe.task === 'image-classification') return prepareImages(recipe, files, start, signal)
   if (recipe.task === 'text-classification') return prepareTexts(recipe, files, start, signal)
   return prepareCharacters(recipe, files, start, signal)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TRUNCATIONS } from '../text/char-tokenizer.js'
+import { fineTuningData, fineTuningFields, fineTuningOptimizer } from './fine-tuning/schema.js'
 import { modelSpec } from './model-spec.js'
 
 const positive = z.int().positive()
@@ -197,10 +198,26 @@ const languageModelSchema = z.strictObject({
   sequenceLength: positive.default(128),
 })
 
-const TASKS = ['image-classification', 'text-classification', 'language-modeling']
+/** Fine-tunes a published checkpoint, and writes one. */
+const fineTuningSchema = z.strictObject({
+  task: z.literal('sequence-classification'),
+  ...base,
+  /** Folder or hub id of the checkpoint. */
+  initialModel: z.string().min(1),
+  model: z.undefined({ error: 'a published checkpoint is fine-tuned: name it as initialModel' }).optional(),
+  optimizer: fineTuningOptimizer.prefault({}),
+  epochs: positive.default(3),
+  batchSize: positive.default(16),
+  data: z.strictObject({ ...provenance, ...fineTuningData, split: hashSplitSchema.optional() }),
+  ...fineTuningFields,
+})
+
+const TASKS = ['image-classification', 'text-classification', 'language-modeling', 'sequence-classification']
 
 export const recipeSchema = z
-  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema], { error: oneOf('task', TASKS) })
+  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema, fineTuningSchema], {
+    error: oneOf('task', TASKS),
+  })
   .superRefine((recipe, context) => {
     const fault = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', message, path: [path], input: recipe })
@@ -210,30 +227,56 @@ export const recipeSchema = z
     for (const [i, spec] of recipe.callbacks.entries()) {
       if (spec.type === 'reduceLROnPlateau' && recipe.optimizer.schedule.type !== 'constant')
         fault(`callbacks.${i}`, 'reduceLROnPlateau needs a constant schedule')
-      if (spec.type === 'earlyStopping' && spec.restoreBestWeights && recipe.optimizer.useEma)
+      const averages = 'useEma' in recipe.optimizer && recipe.optimizer.useEma
+      if (spec.type === 'earlyStopping' && spec.restoreBestWeights && averages)
         fault(`callbacks.${i}`, 'restoreBestWeights and useEma exclude each other: set one of them to false')
     }
-    if (recipe.task !== 'text-classification') return
-    if (initialModel && recipe.tokenizer) fault('tokenizer', 'initialModel brings its own; leave this out')
-    const { split } = recipe.data
-    for (const part of ['test', 'validation'] as const) {
-      if (split?.[part].some((bucket) => bucket >= split.buckets))
-        fault('data', `split.${part} holds a bucket past ${split.buckets - 1}`)
-      if (split && split[part].length > 0 && recipe.data[part])
-        fault('data', `both split and a file give the ${part} part`)
+    if (recipe.task === 'sequence-classification') {
+      if (recipe.labelSmoothing > 0 && recipe.problem !== 'single_label_classification')
+        fault('labelSmoothing', `has no meaning for ${recipe.problem}`)
+      if (recipe.problem === 'regression' && recipe.data.labels) fault('data', 'regression has no labels to name')
+      const stops = recipe.callbacks.some((spec) => spec.type === 'earlyStopping' && spec.restoreBestWeights)
+      if (recipe.keepBest !== undefined && stops)
+        fault('keepBest', 'earlyStopping keeps the best weights already: leave one of them out')
     }
-    const twice = split?.test.find((bucket) => split.validation.includes(bucket))
-    if (twice !== undefined) fault('data', `bucket ${twice} is in both test and validation`)
+    if (recipe.task !== 'text-classification' && recipe.task !== 'sequence-classification') return
+    if (recipe.task === 'text-classification' && initialModel && recipe.tokenizer)
+      fault('tokenizer', 'initialModel brings its own; leave this out')
+    for (const message of splitFaults(recipe.data)) fault('data', message)
   })
+
+interface SplitData {
+  readonly split?: z.infer<typeof hashSplitSchema>
+  readonly test?: object
+  readonly validation?: object
+}
+
+/** What is wrong with how texts are split. */
+function splitFaults({ split, ...files }: SplitData): string[] {
+  if (!split) return []
+  const faults = (['test', 'validation'] as const).flatMap((part) => [
+    ...(split[part].some((bucket) => bucket >= split.buckets)
+      ? [`split.${part} holds a bucket past ${split.buckets - 1}`]
+      : []),
+    ...(split[part].length > 0 && files[part] ? [`both split and a file give the ${part} part`] : []),
+  ])
+  const twice = split.test.find((bucket) => split.validation.includes(bucket))
+  return twice === undefined ? faults : [...faults, `bucket ${twice} is in both test and validation`]
+}
 
 /** A training run as data. Parsed from JSON by {@link parseRecipe}. */
 export type Recipe = z.infer<typeof recipeSchema>
 export type ImageRecipe = Extract<Recipe, { task: 'image-classification' }>
 export type TextRecipe = Extract<Recipe, { task: 'text-classification' }>
 export type LanguageModelRecipe = Extract<Recipe, { task: 'language-modeling' }>
+/** Fine-tuning of a published checkpoint. */
+export type FineTuningRecipe = Extract<Recipe, { task: 'sequence-classification' }>
+/** Recipes whose models are this package's own. */
+export type OwnRecipe = Exclude<Recipe, FineTuningRecipe>
+export type HashSplit = z.infer<typeof hashSplitSchema>
 export type TokenizerSpec = z.infer<typeof tokenizerSchema>
 export type { ModelSpec } from './model-spec.js'
-export type OptimizerSpec = Recipe['optimizer']
+export type OptimizerSpec = OwnRecipe['optimizer']
 export type CallbackSpec = Recipe['callbacks'][number]
 
 /** A recipe that does not say what it should: the path of each fault and what was expected. */

@@ -1,7 +1,7 @@
 import { DataError, type Dataset, fnv1a32, fromCsv, fromJsonl } from '../data/index.node.js'
 import { show } from '../formats/strict-json.js'
 import type { DataFiles } from './paths.node.js'
-import type { TextRecipe } from './schema.js'
+import type { HashSplit, TextRecipe } from './schema.js'
 
 /** A text and the number of its class. */
 export interface LabelledText {
@@ -11,9 +11,10 @@ export interface LabelledText {
 
 export type TextParts = Readonly<Record<'train' | 'validation' | 'test', readonly LabelledText[]>>
 
-interface RawRow {
+/** A row of a file, its label as it stands there. */
+export interface RawRow {
   readonly text: string
-  /** As it stands in the file. */
+  readonly textPair: string | null
   readonly label: string
 }
 
@@ -23,40 +24,55 @@ export interface TextFile {
   /** Names of the columns. */
   readonly text: string
   readonly label: string
+  /** Column of a second text. */
+  readonly textPair?: string
+  /** Joins the labels that JSON lines give as a list; without it, lists are an error. */
+  readonly labelSeparator?: string
 }
 
 const formatOf = (path: string): TextFile['format'] =>
   /\.jsonl(\.gz)?$/.test(path) ? 'jsonl' : /\.tsv(\.gz)?$/.test(path) ? 'tsv' : 'csv'
 
-function parseJsonRow(value: unknown, { text, label }: TextFile): RawRow {
+function parseJsonRow(value: unknown, file: TextFile): RawRow {
+  const { text, textPair, label, labelSeparator } = file
   const row = value as Record<string, unknown> | null
-  const [textValue, labelValue] = [row?.[text], row?.[label]]
-  if (typeof textValue !== 'string') throw new TypeError(`expected a text as ${show(text)}, got ${show(textValue)}`)
+  const textOf = (column: string): string => {
+    const found = row?.[column]
+    if (typeof found !== 'string') throw new TypeError(`expected a text as ${show(column)}, got ${show(found)}`)
+    return found
+  }
+  const given = row?.[label]
+  const labelValue = Array.isArray(given) && labelSeparator !== undefined ? given.join(labelSeparator) : given
   if (typeof labelValue !== 'string' && typeof labelValue !== 'number')
     throw new TypeError(`expected a text or a number as ${show(label)}, got ${show(labelValue)}`)
-  return { text: textValue, label: String(labelValue) }
+  return { text: textOf(text), textPair: textPair === undefined ? null : textOf(textPair), label: String(labelValue) }
 }
 
 /** @throws DataError that names the file and the row at fault, FileError where it cannot be read */
-async function readRows(file: TextFile, path: string, signal?: AbortSignal): Promise<Dataset<RawRow>> {
+export async function readRows(file: TextFile, path: string, signal?: AbortSignal): Promise<Dataset<RawRow>> {
   const format = file.format ?? formatOf(path)
   if (format === 'jsonl') return fromJsonl(path, { signal, parse: (value) => parseJsonRow(value, file) })
-  const columns = { [file.text]: 'string', [file.label]: 'string' } as const
+  const names = [file.text, file.label, ...(file.textPair === undefined ? [] : [file.textPair])]
+  const columns = Object.fromEntries(names.map((name) => [name, 'string' as const]))
   // Quotes are ordinary characters in TSV.
   const options = format === 'tsv' ? { delimiter: '\t', quote: null } : { delimiter: ',' }
   const rows = await fromCsv(path, { columns, signal, ...options })
-  return rows.map((row) => ({ text: row[file.text], label: row[file.label].trim() }))
+  return rows.map((row) => ({
+    text: row[file.text],
+    textPair: file.textPair === undefined ? null : row[file.textPair],
+    label: row[file.label].trim(),
+  }))
 }
 
 /** Names of the classes met: numbers in their order, other names in that of the alphabet. */
-function labelsMet(rows: readonly RawRow[]): string[] {
-  const names = [...new Set(rows.map(({ label }) => label))]
+export function labelsMet(labels: readonly string[]): string[] {
+  const names = [...new Set(labels)]
   const numeric = names.every((name) => /^-?\d+$/.test(name))
   return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort()
 }
 
 /** Labels in files are names of classes, or their numbers. */
-const labelNumber = (labels: readonly string[], given: string): number => {
+export const labelNumber = (labels: readonly string[], given: string): number => {
   const named = labels.indexOf(given)
   if (named >= 0) return named
   return /^\d+$/.test(given) && Number(given) < labels.length ? Number(given) : -1
@@ -70,7 +86,7 @@ export async function readLabelled(
   options: { dropEmpty: boolean; signal?: AbortSignal },
 ): Promise<{ rows: LabelledText[]; labels: string[]; dropped: number }> {
   const raw = await readRows(file, path, options.signal)
-  const names = labels ? [...labels] : labelsMet(await raw.toArray())
+  const names = labels ? [...labels] : labelsMet((await raw.toArray()).map(({ label }) => label))
   const numbered = raw.map(({ text, label }): LabelledText => {
     const number = labelNumber(names, label)
     // The data set adds file and line.
@@ -85,7 +101,7 @@ export async function readLabelled(
 }
 
 /** Which part a text belongs to, by its hash. */
-function partOf(text: string, split: NonNullable<TextRecipe['data']['split']>): keyof TextParts {
+export function partOf(text: string, split: HashSplit): keyof TextParts {
   const bucket = fnv1a32(text) % split.buckets
   if (split.test.includes(bucket)) return 'test'
   return split.validation.includes(bucket) ? 'validation' : 'train'

@@ -1,7 +1,8 @@
 import { tensor } from '../tensor/index.js'
 import { paddedLength, padRows } from '../text/char-tokenizer.js'
 import { UNK_ID } from '../text/char-vocab.js'
-import { type Batch, type EpochSource, permutation } from '../train/index.js'
+import type { Batch } from '../train/index.js'
+import { BucketedSource, type BucketOptions } from './bucketed-source.js'
 import { streamOf } from './random-stream.js'
 
 export interface TextExample {
@@ -9,57 +10,26 @@ export interface TextExample {
   readonly label: number
 }
 
-export interface TextSourceOptions {
-  readonly batchSize: number
-  /** Null keeps the order: for evaluation. */
-  readonly shuffleSeed: number | null
+export interface TextSourceOptions extends BucketOptions {
   /** Share of characters replaced by the unknown one. */
   readonly characterDropout: number
 }
 
-/**
- * Batches of texts of similar length. Each epoch shuffles the examples by (seed, epoch), groups them by padded length and shuffles the
- * batches, so the position in an epoch says everything that is needed to go on.
- */
-export class TextSource implements EpochSource {
-  readonly examples: number
-  readonly batches: number
-  private readonly groups: readonly (readonly number[])[]
-
+/** Batches of texts as characters with the number of their class. */
+export class TextSource extends BucketedSource<TextExample> {
   constructor(
-    private readonly rows: readonly TextExample[],
+    rows: readonly TextExample[],
     private readonly options: TextSourceOptions,
   ) {
-    if (rows.length === 0)
-      throw new RangeError('there is no data: no texts are left to train on after splitting and dropping empty ones')
-    this.examples = rows.length
-    const byLength = new Map<number, number[]>()
-    for (const [i, { ids }] of rows.entries()) {
-      const padded = paddedLength(ids.length)
-      byLength.set(padded, [...(byLength.get(padded) ?? []), i])
-    }
-    this.groups = [...byLength].sort(([a], [b]) => a - b).map(([, list]) => list)
-    this.batches = this.groups.reduce((sum, group) => sum + Math.ceil(group.length / options.batchSize), 0)
+    super(
+      rows,
+      rows.map(({ ids }) => paddedLength(ids.length)),
+      options,
+    )
   }
 
-  *epoch(epoch: number, start = 0): Iterable<Batch> {
-    const { batchSize, shuffleSeed } = this.options
-    const cuts: number[][] = []
-    for (const [g, group] of this.groups.entries()) {
-      const order =
-        shuffleSeed === null
-          ? group
-          : Array.from(permutation(group.length, shuffleSeed + 7919 * g, epoch), (i) => group[i])
-      for (let at = 0; at < order.length; at += batchSize) cuts.push(order.slice(at, at + batchSize))
-    }
-    const order =
-      shuffleSeed === null ? cuts.map((_, i) => i) : Array.from(permutation(cuts.length, shuffleSeed, epoch))
-    for (let i = start; i < order.length; i++) yield this.batch(cuts[order[i]], epoch)
-  }
-
-  private batch(indices: readonly number[], epoch: number): Batch {
+  protected override batch(indices: readonly number[], length: number, epoch: number): Batch {
     const rows = indices.map((index) => this.rows[index])
-    const length = paddedLength(Math.max(...rows.map(({ ids }) => ids.length)))
     const data = padRows(
       rows.map(({ ids }, i) => this.noisy(ids, indices[i], epoch)),
       length,

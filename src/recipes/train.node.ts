@@ -16,8 +16,6 @@ import {
 import { Trainer } from '../train/trainer.js'
 import { callbacksFor, SaveOnAbort, Stopwatch } from './callbacks.node.js'
 import { type Job, PARTS, type Part } from './job.js'
-import { classificationLoss } from './loss.js'
-import { optimizerFor } from './optimizer.js'
 import { OutputFolder } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
 import { type PartResults, partResults, type Results } from './results.js'
@@ -50,28 +48,26 @@ export interface TrainResult {
   readonly curve: string | null
 }
 
-/** Loss and metrics of a recipe's task. */
-export const compileOptionsFor = (recipe: Recipe) => ({
-  loss: classificationLoss('labelSmoothing' in recipe ? recipe.labelSmoothing : 0),
-  metrics: ['accuracy'],
-})
-
 /** @throws RecipeError before training where a callback watches what this run does not log */
 function checkMonitors(recipe: Recipe, job: Job): void {
   for (const [i, spec] of recipe.callbacks.entries()) {
-    if (!('monitor' in spec)) continue
-    const logged = ['loss', 'accuracy', ...(job.parts.validation ? ['val_loss', 'val_accuracy'] : [])]
-    if (!logged.includes(spec.monitor))
-      throw new RecipeError(`callbacks.${i}.monitor: this run logs ${logged.join(', ')}, not ${spec.monitor}`)
+    if ('monitor' in spec) checkMonitor(spec.monitor, `callbacks.${i}.monitor`, job)
   }
+  if ('keepBest' in recipe && recipe.keepBest !== undefined) checkMonitor(recipe.keepBest, 'keepBest', job)
+}
+
+function checkMonitor(monitor: string, field: string, job: Job): void {
+  const own = ['loss', ...job.metricNames]
+  const logged = [...own, ...(job.parts.validation ? own.map((name) => `val_${name}`) : [])]
+  if (!logged.includes(monitor)) throw new RecipeError(`${field}: this run logs ${logged.join(', ')}, not ${monitor}`)
 }
 
 function describe(recipe: Recipe, job: Job): string {
   const sizes = PARTS.filter((part) => job.sizes[part] > 0).map(
     (part) => `${job.sizes[part].toLocaleString('en-US')} ${part === 'train' ? 'training' : part}`,
   )
-  const kind = job.config.model_type
-  const vocabulary = job.vocab ? `, ${job.vocab.size.toLocaleString('en-US')} characters known` : ''
+  const { modelType: kind, knows } = job.form
+  const vocabulary = knows === null ? '' : `, ${knows}`
   return `${recipe.name}: ${kind}, ${job.model.countParams().toLocaleString('en-US')} parameters${vocabulary}; ${sizes.join(', ')} ${job.unit}`
 }
 
@@ -129,8 +125,8 @@ export async function trainRecipe(recipe: Recipe, options: TrainOptions = {}): P
 
   const steps = recipe.epochs * (job.train.batches ?? 1)
   const trainer = new Trainer(job.model, {
-    ...compileOptionsFor(recipe),
-    optimizer: optimizerFor(recipe.optimizer, steps),
+    ...job.objective,
+    optimizer: job.optimizer(steps),
   })
   const stopwatch = new Stopwatch()
   const checkpoint = new TrainingCheckpoint(output.checkpoints, {
@@ -142,6 +138,7 @@ export async function trainRecipe(recipe: Recipe, options: TrainOptions = {}): P
   const callbacks: Callback[] = [
     stopwatch,
     checkpoint,
+    ...job.callbacks,
     ...callbacksFor(recipe.callbacks, { output: output.path, resumed: resume }),
     ...(signal ? [new SaveOnAbort(signal, checkpoint)] : []),
     ...(quiet ? [] : [new ProgressBar()]),
@@ -172,11 +169,11 @@ interface Run {
 
 async function finish(recipe: Recipe, job: Job, trainer: Trainer, run: Run): Promise<TrainResult> {
   const { history, output } = run
-  await output.writeModel(job)
+  await job.form.write(output.path)
   const results: Results = {
     name: recipe.name,
     task: recipe.task,
-    modelType: job.config.model_type,
+    modelType: job.form.modelType,
     parameters: job.model.countParams(),
     seed: recipe.seed,
     epochs: history.epoch.length,

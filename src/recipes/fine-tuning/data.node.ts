@@ -1,0 +1,120 @@
+import { DataError } from '../../data/index.js'
+import { show } from '../../formats/strict-json.js'
+import { PARTS, type Part } from '../job.js'
+import type { DataFiles } from '../paths.node.js'
+import type { FineTuningRecipe } from '../schema.js'
+import { labelNumber, labelsMet, partOf, type RawRow, readRows, type TextFile } from '../text-data.node.js'
+import type { Problem } from './schema.js'
+
+/** A text with its target: the number of a class, numbers 0 or 1 for every class, or a value. */
+export interface Example {
+  readonly text: string
+  readonly textPair: string | null
+  readonly target: number | readonly number[]
+}
+
+export interface FineTuningData {
+  readonly parts: Readonly<Record<Part, readonly Example[]>>
+  /** Null for regression. */
+  readonly labels: readonly string[] | null
+  readonly dropped: number
+}
+
+const splitLabels = (label: string, separator: string): string[] =>
+  label
+    .split(separator)
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+
+interface Reading {
+  readonly problem: Problem
+  readonly labelSeparator: string
+  readonly dropEmpty: boolean
+  readonly signal?: AbortSignal
+}
+
+/** What a label in a file stands for. @throws RangeError for one that is not known */
+function targetOf(
+  label: string,
+  labels: readonly string[] | null,
+  { problem, labelSeparator }: Reading,
+): Example['target'] {
+  if (labels === null) {
+    const value = Number(label)
+    if (label.trim() === '' || !Number.isFinite(value)) throw new RangeError(`expected a number, got ${show(label)}`)
+    return value
+  }
+  const number = (name: string): number => {
+    const found = labelNumber(labels, name)
+    if (found < 0)
+      throw new RangeError(`expected a label of ${labels.map((known) => show(known)).join(', ')}, got ${show(name)}`)
+    return found
+  }
+  if (problem === 'single_label_classification') return number(label)
+  const chosen = new Set(splitLabels(label, labelSeparator).map(number))
+  return labels.map((_, i) => (chosen.has(i) ? 1 : 0))
+}
+
+/** Names of the classes of a file, where nothing else names them. */
+function namesIn(rows: readonly RawRow[], { problem, labelSeparator }: Reading): string[] | null {
+  if (problem === 'regression') return null
+  const all = rows.map(({ label }) => label)
+  return labelsMet(
+    problem === 'multi_label_classification' ? all.flatMap((label) => splitLabels(label, labelSeparator)) : all,
+  )
+}
+
+/** Rows of a file with their targets. @throws DataError that names the file and the row at fault */
+export async function readExamples(
+  file: TextFile,
+  path: string,
+  labels: readonly string[] | null,
+  reading: Reading,
+): Promise<{ rows: Example[]; labels: readonly string[] | null; dropped: number }> {
+  const { problem, labelSeparator, signal } = reading
+  const raw = await readRows(
+    problem === 'multi_label_classification' ? { ...file, labelSeparator } : file,
+    path,
+    signal,
+  )
+  const names = labels ?? namesIn(await raw.toArray(), reading)
+  const numbered = raw.map(({ text, textPair, label }): Example => {
+    if (text.trim() === '' && !reading.dropEmpty) throw new RangeError('the text is empty')
+    return { text, textPair, target: targetOf(label, names, reading) }
+  })
+  const all = await numbered.toArray({ signal })
+  const rows = all.filter(({ text }) => text.trim() !== '')
+  return { rows, labels: names, dropped: all.length - rows.length }
+}
+
+/** Reads and splits the data of a recipe. `labels`: those of a model that is trained already. */
+export async function loadFineTuningData(
+  recipe: FineTuningRecipe,
+  files: DataFiles,
+  labels: readonly string[] | null,
+  signal?: AbortSignal,
+): Promise<FineTuningData> {
+  const { data, problem } = recipe
+  const { dropEmpty, labelSeparator, split } = data
+  const reading: Reading = { problem, labelSeparator, dropEmpty, signal }
+  const parts: Record<Part, Example[]> = { train: [], validation: [], test: [] }
+  let names = labels ?? data.labels ?? null
+  let dropped = 0
+  for (const part of PARTS) {
+    const file = data[part]
+    if (!file) continue
+    const path = await files.find(file.path, `data.${part}.path`)
+    const read = await readExamples(file, path, names, reading)
+    names = read.labels
+    dropped += read.dropped
+    if (part !== 'train' || !split) parts[part].push(...read.rows)
+    else for (const row of read.rows) parts[partOf(row.text, split)].push(row)
+    if (part === 'train' && parts.train.length === 0) throw new DataError(`${path}: there are no texts to train on`)
+  }
+  const fewest = problem === 'multi_label_classification' ? 1 : 2
+  if (problem !== 'regression' && (names?.length ?? 0) < fewest)
+    throw new DataError(
+      `${data.train.path}: a classifier needs at least ${fewest} classes, the data has ${names?.length ?? 0}`,
+    )
+  return { parts, labels: names, dropped }
+}
