@@ -7,6 +7,7 @@ import { GgufTruncatedError, readGgufMetadata } from '../../formats/gguf-metadat
 import { type HubOptions, resolveFiles, TOKENIZER_FILES } from '../../hub/index.node.js'
 import { isObject, type JsonObject } from './config.js'
 import { bytePairTokenizer, tiktokenTokenizer } from './legacy/byte-pairs.js'
+import { characterTokenizer } from './legacy/characters.js'
 import { ggufTokenizer } from './legacy/gguf.js'
 import type { LegacyTokenizer } from './legacy/parts.js'
 import { sentencePieceTokenizer } from './legacy/sentencepiece.js'
@@ -49,6 +50,10 @@ const READERS: readonly Reader[] = [
   },
   async (folder, names, config) =>
     names.includes('vocab.txt') ? wordPieceTokenizer(await textOf(folder, 'vocab.txt'), config) : null,
+  async (folder, names, config) => {
+    if (!names.includes('vocab.json')) return null
+    return characterTokenizer(await readJsonObject(join(folder, 'vocab.json')), config)
+  },
   async (folder, names, config) => {
     const ranks = names.find((name) => name.endsWith('.tiktoken'))
     return ranks === undefined ? null : tiktokenTokenizer(await textOf(folder, ranks), config)

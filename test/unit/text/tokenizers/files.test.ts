@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -63,8 +63,20 @@ describe('tokenizers from files', () => {
     assert.equal(tokenizer.decode([6, 7, 0], { skipSpecialTokens: true }), 'low low')
   })
 
+  test('vocab.json alone: characters whose repetitions are joined', async () => {
+    const path = join(folder, 'ctc')
+    await mkdir(path)
+    const vocab = { '<pad>': 0, '<s>': 1, '</s>': 2, '<unk>': 3, '|': 4, A: 5, B: 6 }
+    await writeFile(join(path, 'vocab.json'), JSON.stringify(vocab))
+    await writeFile(join(path, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'Wav2Vec2CTCTokenizer' }))
+    const tokenizer = await loadTokenizer(path)
+    assert.deepEqual(tokenizer.encode('AB Bx'), [5, 6, 4, 6, 3])
+    assert.equal(tokenizer.decode([4, 5, 5, 0, 5, 4, 4, 6, 4]), 'AA B')
+  })
+
   test('a folder without tokenizer says what was expected', async () => {
-    await assert.rejects(loadTokenizer(tmpdir().concat('/')), /holds no tokenizer|tokenizer/)
+    await mkdir(join(folder, 'empty'))
+    await assert.rejects(loadTokenizer(join(folder, 'empty')), /expected tokenizer\.json, vocab\.txt/)
   })
 
   test('random bytes are no SentencePiece model, and no crash', () => {

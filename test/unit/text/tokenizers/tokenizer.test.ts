@@ -147,6 +147,21 @@ describe('calls as transformers makes them', () => {
     assert.throws(() => tokenizer.encodeBatch(5 as unknown as string), /text/)
   })
 
+  test('columns read after the call are those of the call', () => {
+    const [plain, split] = [false, true].map((splitSpecialTokens) =>
+      tokenizer.encodeBatch('a [SEP] b', null, { splitSpecialTokens, returnOffsetsMapping: 'utf16' }),
+    )
+    assert.ok(plain.input_ids[0].length < split.input_ids[0].length)
+    assert.equal(split.offset_mapping?.[0].length, split.input_ids[0].length)
+  })
+
+  test('a tokenizer that has changed does not invent tokens for older encodings', () => {
+    const backend = bertLike()
+    const encoding = backend.encode('the foxdog', null, { addSpecialTokens: false })
+    backend.addTokens([addedToken('foxdog', { normalized: false })])
+    assert.throws(() => encoding.tokens, /has changed/)
+  })
+
   test('inputs of a model are i32 tensors', async () => {
     const inputs = tokenizer.modelInputs(['the dog', 'dog'], null, { padding: true })
     assert.equal(inputs.input_ids.dtype, 'i32')
