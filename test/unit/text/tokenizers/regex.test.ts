@@ -9,18 +9,18 @@ describe('patterns of tokenizer files', () => {
   // Results of Oniguruma, which the Rust tokenizers use.
   const cases: readonly (readonly [string, string, readonly string[]])[] = [
     [String.raw`\s+`, 'a\u0085\ufeffb\u00a0', ['\u0085', '\u00a0']],
-    [String.raw`(?i:'s|'ll)`, "it'S we'LL 'ſ", ["'S", "'LL", "'ſ"]],
+    ["(?i:'s|'ll)", "it'S we'LL 'ſ", ["'S", "'LL", "'ſ"]],
     [String.raw`[^\s\p{L}]++`, '12,a 3', ['12,', '3']],
-    [String.raw`(?>a+|ab)c?`, 'aab aac', ['aa', 'aac']],
+    ['(?>a+|ab)c?', 'aab aac', ['aa', 'aac']],
     [String.raw`[\p{L}&&[^a-z]]+`, 'abCDeÉ', ['CD', 'É']],
-    [String.raw`^.|.$`, 'ab\ncd', ['a', 'b', 'c', 'd']],
+    ['^.|.$', 'ab\ncd', ['a', 'b', 'c', 'd']],
     [String.raw`(a|e)\1`, 'aabee', ['aa', 'ee']],
     [String.raw`\p{^L}+`, 'ab12cd', ['12']],
-    [String.raw`[[:punct:]]+`, 'a+b,c', ['+', ',']],
+    ['[[:punct:]]+', 'a+b,c', ['+', ',']],
     [String.raw`\Aab|c\z`, 'abcabc', ['ab', 'c']],
     ['a*', 'baa', ['', 'aa']],
     [String.raw`\h{2}\x{61}`, 'ffa', ['ffa']],
-    [String.raw`(?x) [a-z]+ # letters`, 'ab c', ['ab', 'c']],
+    ['(?x) [a-z]+ # letters', 'ab c', ['ab', 'c']],
     [String.raw`\p{Han}{2}`, '今天气x', ['今天']],
   ]
   for (const [pattern, text, expected] of cases)
