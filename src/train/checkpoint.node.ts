@@ -106,7 +106,7 @@ export class TrainingCheckpoint extends Callback {
       throw new Error(`${checkpoint.path}: checkpoint format ${state.format}, this version reads ${FORMAT}`)
     const weights = await readTensors(checkpoint, 'model.safetensors')
     loadInto(trainer.model.stateDict(), weights, checkpoint.path)
-    trainer.optimizer.bind(trainer.model.trainableParameters())
+    trainer.bindOptimizer()
     const extra = await readTensors(checkpoint, 'optimizer.safetensors')
     loadInto(trainer.optimizer.state().tensors, under(extra, 'optimizer/'), checkpoint.path)
     trainer.optimizer.restoreCounters(state.optimizer)

@@ -35,6 +35,11 @@ export class Trainer {
   /** Creates weights from the first batch where the model does not know its input shapes yet, and binds the optimizer. */
   prepare(x: readonly Tensor[]): void {
     this.model.ensureBuilt(x.length > 1 ? x.map((input) => input.shape) : x[0].shape)
+    this.bindOptimizer()
+  }
+
+  /** Binds the optimizer to what the model trains; one that was made for these parameters keeps its groups. */
+  bindOptimizer(): void {
     const trainable = this.model.trainableParameters()
     const bound = new Set(this.optimizer.parameters)
     if (trainable.some((parameter) => !bound.has(parameter))) this.optimizer.bind(trainable)

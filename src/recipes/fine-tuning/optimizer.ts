@@ -18,26 +18,51 @@ function depthsOf(names: readonly string[]): number[] {
   return names.map((name, i) => layers[i] ?? (EMBEDDINGS.test(name) ? 0 : top))
 }
 
-/** AdamW for `updates` steps, with groups by decay and by layer. */
-export function fineTuningOptimizer(spec: FineTuningOptimizerSpec, model: PreTrainedModel, updates: number): Optimizer {
-  const { learningRate, weightDecay, beta1, beta2, epsilon, maxGradNorm, layerDecay, gradientAccumulationSteps } = spec
-  const { type, warmupRatio, finalFactor } = spec.schedule
-  const warmupSteps = Math.round(warmupRatio * updates)
-  const rateFor = (scale: number): Schedule | number =>
-    scheduleFor(type === 'constant' ? { type } : { type, warmupSteps, finalFactor }, learningRate * scale, updates)
+/** Parameters that share a rate and a decay. */
+export interface TuningGroup {
+  readonly names: readonly string[]
+  readonly params: readonly Parameter[]
+  /** Of the learning rate. */
+  readonly scale: number
+  readonly weightDecay: number
+}
+
+/** The trainable parameters of a model by layer and by whether they decay. */
+export function tuningGroups(
+  { weightDecay, layerDecay }: Pick<FineTuningOptimizerSpec, 'weightDecay' | 'layerDecay'>,
+  model: PreTrainedModel,
+): TuningGroup[] {
   const named = [...model.namedParameters()].filter(({ parameter }) => parameter.trainable)
   const depths = depthsOf(named.map(({ name }) => name))
   const top = Math.max(...depths)
-  const groups = new Map<string, { params: Parameter[]; lr: Schedule | number; weightDecay: number }>()
+  const groups = new Map<string, { names: string[]; params: Parameter[]; scale: number; weightDecay: number }>()
   for (const [i, { name, parameter }] of named.entries()) {
     const decay = decays(name, parameter) ? weightDecay : 0
     const scale = layerDecay ** (top - depths[i])
     const key = `${decay} ${scale}`
-    const group = groups.get(key) ?? { params: [], lr: rateFor(scale), weightDecay: decay }
+    const group = groups.get(key) ?? { names: [], params: [], scale, weightDecay: decay }
+    group.names.push(name)
     group.params.push(parameter)
     groups.set(key, group)
   }
-  return torch.adamw([...groups.values()], {
+  return [...groups.values()]
+}
+
+/** AdamW for `updates` steps, with groups by decay and by layer. */
+export function fineTuningOptimizer(spec: FineTuningOptimizerSpec, model: PreTrainedModel, updates: number): Optimizer {
+  const { learningRate, beta1, beta2, epsilon, maxGradNorm, gradientAccumulationSteps } = spec
+  const { type, warmupRatio, finalFactor } = spec.schedule
+  const schedule =
+    type === 'constant'
+      ? ({ type } as const)
+      : ({ type, warmupSteps: Math.round(warmupRatio * updates), finalFactor } as const)
+  const rateFor = (scale: number): Schedule | number => scheduleFor(schedule, learningRate * scale, updates)
+  const groups = tuningGroups(spec, model).map(({ params, scale, weightDecay }) => ({
+    params,
+    lr: rateFor(scale),
+    weightDecay,
+  }))
+  return torch.adamw(groups, {
     lr: rateFor(1),
     betas: [beta1, beta2],
     eps: epsilon,

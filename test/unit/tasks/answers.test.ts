@@ -4,7 +4,7 @@ import { AutoModelForQuestionAnswering, AutoTokenizer } from '../../../src/node.
 import { aggregate, type TokenScores } from '../../../src/tasks/entities.js'
 import { questionAnswerer } from '../../../src/tasks/question-answering.js'
 import { type Reader, type RowArray, TextModel } from '../../../src/tasks/text-model.js'
-import { Folders } from './tiny.js'
+import { Folders } from '../../support/tiny-models.js'
 
 const folders = new Folders()
 after(() => folders.remove())

@@ -9,7 +9,7 @@ import {
   AutoModelForSequenceClassification,
 } from '../../../src/node.js'
 import { findSource, pipeline, taskOfModel } from '../../../src/tasks.node.js'
-import { Folders } from './tiny.js'
+import { Folders } from '../../support/tiny-models.js'
 
 const folders = new Folders()
 after(() => folders.remove())

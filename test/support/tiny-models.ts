@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AutoModelFactory, seed } from '../../../src/node.js'
+import { type AutoModelFactory, seed } from '../../src/node.js'
 
 /** Words that the tokenizer knows; `##` goes on within a word. */
 const WORDS =

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { AutoConfig, AutoModelForMaskedLM, AutoModelForSequenceClassification } from '../../../src/node.js'
+import { fineTuningOptimizer, tuningGroups } from '../../../src/recipes/fine-tuning/optimizer.js'
+import { fineTuningOptimizer as optimizerSchema } from '../../../src/recipes/fine-tuning/schema.js'
+import { evaluateModel, parseRecipe, type Recipe, type TrainOptions, trainRecipe } from '../../../src/recipes.node.js'
+import { pipeline } from '../../../src/tasks.node.js'
+import { Folders } from '../../support/tiny-models.js'
+
+const folders = new Folders()
+after(() => folders.remove())
+
+const base = await folders.bert(AutoModelForMaskedLM)
+const data = await folders.make()
+const write = async (name: string, text: string): Promise<string> => {
+  const path = join(data, name)
+  await writeFile(path, text)
+  return path
+}
+
+/** Texts on cats are good, those on dogs are bad. */
+const places = ['on the mat', 'in paris', 'in london', 'on a fox', 'on the city', 'in a mat', 'who sat', 'where who']
+const rows = places.flatMap((place, i) => [
+  { text: `the cat ${place}`, label: 'good', value: 1 + (i % 2) * 0.1 },
+  { text: `a dog ${place} .`, label: 'bad', value: -1 },
+])
+const csv = await write('reviews.csv', `text,label\n${rows.map(({ text, label }) => `${text},${label}`).join('\n')}\n`)
+
+let runs = 0
+const recipeOf = (more: object, path = csv): Recipe =>
+  parseRecipe(
+    {
+      task: 'sequence-classification',
+      name: 'tiny',
+      initialModel: base,
+      data: { train: { path }, validation: { path } },
+      optimizer: { learningRate: 0.01 },
+      epochs: 12,
+      batchSize: 4,
+      output: join(data, `run-${runs++}`),
+      ...more,
+    },
+    'recipe',
+  )
+const train = (recipe: Recipe, options: TrainOptions = {}) => trainRecipe(recipe, { quiet: true, ...options })
+
+describe('fine-tuning of a published checkpoint', () => {
+  test('learns classes, and writes a checkpoint that is used like any other', async () => {
+    const recipe = recipeOf({ keepBest: 'val_loss' })
+    const { folder, results } = await train(recipe)
+    assert.equal(results.results.validation?.accuracy, 1)
+    const config = await AutoConfig.fromPretrained(folder)
+    assert.deepEqual(Object.values(config.id2label), ['bad', 'good'])
+    assert.equal(config.problem_type, 'single_label_classification')
+    const classify = await pipeline('text-classification', folder)
+    assert.equal((await classify('the cat on a mat')).label, 'good')
+    const evaluation = await evaluateModel(folder, { data: { path: csv } })
+    assert.equal(evaluation.results.accuracy, 1)
+    assert.ok(Math.abs(evaluation.results.loss - (results.results.validation?.loss ?? 0)) < 1e-5)
+    assert.equal((await evaluateModel(folder, { part: 'validation' })).results.examples, rows.length)
+  })
+
+  test('a run that is resumed ends as one that was not interrupted', async () => {
+    const whole = await train(recipeOf({ epochs: 3 }))
+    const recipe = recipeOf({ epochs: 3, checkpointEveryBatches: 2 })
+    const stop = new AbortController()
+    // Said when training begins: the run ends after one step.
+    const log = (): void => stop.abort()
+    const interrupted = train(recipe, { signal: stop.signal, quiet: false, log })
+    await assert.rejects(interrupted, { name: 'InterruptedError' })
+    const again = await train(recipe, { resume: true })
+    assert.deepEqual(again.history.history.loss, whole.history.history.loss)
+    assert.deepEqual(again.results.results, whole.results.results)
+  })
+
+  test('learns several labels at once from JSON lines', async () => {
+    const lines = rows.map(({ text, label }, i) => ({ text, label: i % 4 < 2 ? [label, 'even'] : [label] }))
+    const path = await write('several.jsonl', lines.map((line) => JSON.stringify(line)).join('\n'))
+    const { folder, results } = await train(recipeOf({ problem: 'multi_label_classification' }, path))
+    const { accuracy = 0, loss = 9 } = results.results.validation ?? {}
+    assert.ok(accuracy > 0.8 && loss < 0.5, `accuracy ${accuracy}, loss ${loss}`)
+    const found = await (await pipeline('text-classification', folder))('a dog in paris .')
+    const scores = Object.fromEntries(found.labels.map(({ label, score }) => [label, score]))
+    assert.deepEqual(Object.keys(scores).sort(), ['bad', 'even', 'good'])
+    assert.ok(scores.bad > 0.5 && scores.good < 0.5)
+  })
+
+  test('learns a value of two texts', async () => {
+    const path = await write(
+      'pairs.tsv',
+      `a\tb\tscore\n${rows.map(({ text, value }) => `who\t${text}\t${value}`).join('\n')}\n`,
+    )
+    const file = { path, text: 'a', textPair: 'b', label: 'score' }
+    const recipe = recipeOf({ problem: 'regression', data: { train: file, validation: file } })
+    const { folder, results } = await train(recipe)
+    assert.ok((results.results.validation?.mae ?? 9) < 0.5)
+    const value = await pipeline('text-classification', folder)
+    assert.ok((await value({ text: 'who', textPair: 'the cat in paris' })).score > 0)
+    assert.ok((await value({ text: 'who', textPair: 'a dog in paris .' })).score < 0)
+  })
+
+  test('says what is wrong with the data', async () => {
+    const long = await write('long.csv', `text,label\n${'cat '.repeat(40)},good\na,bad\n`)
+    await assert.rejects(
+      train(recipeOf({}, long)),
+      /text 1 of the train part has 42 tokens, .* reads 24: .*"truncation": true/,
+    )
+    const cut = recipeOf({ truncation: true, epochs: 1 }, long)
+    assert.equal((await train(cut)).results.examples.train, 2)
+    const numbers = await write('numbers.csv', 'text,label\na,one\n')
+    await assert.rejects(
+      train(recipeOf({ problem: 'regression' }, numbers)),
+      /numbers\.csv.*expected a number, got "one"/s,
+    )
+    const one = await write('one.csv', 'text,label\na,x\nb,x\n')
+    await assert.rejects(train(recipeOf({}, one)), /needs at least 2 classes, the data has 1/)
+    const other = { train: { path: csv }, labels: ['good', 'other'] }
+    await assert.rejects(train(recipeOf({ data: other })), /expected a label of "good", "other", got "bad"/)
+    await assert.rejects(
+      train(recipeOf({ initialModel: 'hotel-sentiment-zh' })),
+      /fine-tune it with the task text-classification/,
+    )
+    await assert.rejects(
+      train(recipeOf({ keepBest: 'val_f1' })),
+      /keepBest: this run logs loss, accuracy, val_loss, val_accuracy/,
+    )
+  })
+
+  test('says what is wrong with the recipe', () => {
+    assert.throws(() => recipeOf({ model: { layers: [] } }), /model: a published checkpoint is fine-tuned/)
+    assert.throws(
+      () => recipeOf({ problem: 'regression', labelSmoothing: 0.1 }),
+      /labelSmoothing: has no meaning for regression/,
+    )
+    assert.throws(() => recipeOf({ optimizer: { name: 'sgd' } }), /optimizer\.name/)
+    const split = { by: 'fnv1a', buckets: 2, test: [0], validation: [0] }
+    assert.throws(() => recipeOf({ data: { train: { path: csv }, split } }), /bucket 0 is in both test and validation/)
+  })
+})
+
+describe('the optimizer of fine-tuning', () => {
+  test('warms up, falls, slows lower layers down, and spares biases and norms from decay', async () => {
+    const model = await AutoModelForSequenceClassification.fromConfig({
+      model_type: 'bert',
+      vocab_size: 8,
+      hidden_size: 8,
+      num_hidden_layers: 2,
+      num_attention_heads: 2,
+      intermediate_size: 8,
+      max_position_embeddings: 8,
+    })
+    const spec = optimizerSchema.parse({
+      learningRate: 1,
+      layerDecay: 0.5,
+      weightDecay: 0.1,
+      schedule: { warmupRatio: 0.2 },
+    })
+    const optimizer = fineTuningOptimizer(spec, model, 10)
+    const parameters = new Set(optimizer.parameters)
+    assert.equal(parameters.size, model.parameters().length)
+    const rates: number[] = []
+    for (let step = 0; step < 10; step++) {
+      optimizer.iterations = step
+      rates.push(optimizer.learningRate)
+    }
+    assert.deepEqual(rates.slice(0, 3), [0.5, 1, 1])
+    assert.ok(rates[9] < rates[3] && rates[9] > 0)
+    const groups = tuningGroups(spec, model)
+    const groupOf = (name: string) => groups.find((group) => group.names.includes(name))
+    assert.deepEqual(
+      [
+        'classifier.weight',
+        'bert.pooler.dense.weight',
+        'bert.encoder.layer.1.output.dense.weight',
+        'bert.encoder.layer.0.output.dense.weight',
+        'bert.embeddings.word_embeddings.weight',
+      ].map((name) => groupOf(name)?.scale),
+      [1, 1, 0.5, 0.25, 0.125],
+    )
+    assert.equal(groupOf('classifier.weight')?.weightDecay, 0.1)
+    assert.equal(groupOf('classifier.bias')?.weightDecay, 0)
+    assert.equal(groupOf('bert.embeddings.LayerNorm.weight')?.weightDecay, 0)
+  })
+})
