@@ -198,7 +198,8 @@ export async function generate(
       earlyStopping: all.early_stopping ?? false,
       maxLength,
       ends,
-      padding,
+      // As in the reference, where a padding token of 0 counts as none here.
+      padding: ends.length > 0 ? all.pad_token_id || ends[0] : -1,
     },
     call.signal,
   )

@@ -47,10 +47,14 @@ export type Gemma3TextConfig = ConfigOf<typeof config>
 
 const family: Family = { config, prefix: 'model' }
 
+/** A window for both sides: half of it, and the token itself. */
+const halved = (window: number | null): number | null => (window === null ? null : Math.floor(window / 2) + 1)
+
 export class Gemma3TextModel extends DecoderModel<Gemma3TextConfig> {
   static override readonly family: Family = family
   constructor(settings: Gemma3TextConfig) {
     const { attention_bias: bias } = settings
+    const bothWays = settings.use_bidirectional_attention ?? false
     const rope = settings.rope_parameters as unknown as Readonly<Record<string, RopeParameters>>
     super(settings, {
       ...llamaTraits(settings),
@@ -63,8 +67,8 @@ export class Gemma3TextModel extends DecoderModel<Gemma3TextConfig> {
       scale: settings.query_pre_attn_scalar ** -0.5,
       softcap: settings.attn_logit_softcapping,
       embedScale: Math.sqrt(settings.hidden_size),
-      window: slidingWindow(settings),
-      causal: !settings.use_bidirectional_attention,
+      window: slidingWindow(bothWays ? { ...settings, sliding_window: halved(settings.sliding_window) } : settings),
+      causal: !bothWays,
     })
   }
 }

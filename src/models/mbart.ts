@@ -2,6 +2,7 @@
 import { bartAliases, bartDefaults } from './bart.js'
 import { ConditionalGeneration, TextToText } from './blocks/bart-layers.js'
 import { LearnedPlaces } from './blocks/positions.js'
+import { DecodedSpanFinder, EndTokenClassifier } from './blocks/seq2seq-heads.js'
 import { type ConfigOf, defineConfig } from './pretrained/config.js'
 import { defineModels } from './pretrained/definition.js'
 import type { Family } from './pretrained/model.js'
@@ -38,4 +39,21 @@ export class MBartForConditionalGeneration extends ConditionalGeneration<MBartCo
   }
 }
 
-export default defineModels({ config, classes: { MBartModel, MBartForConditionalGeneration } })
+export class MBartForSequenceClassification extends EndTokenClassifier<MBartConfig> {
+  static override readonly family: Family = family
+  constructor(settings: MBartConfig) {
+    super(settings, new MBartModel(settings), settings.d_model)
+  }
+}
+
+export class MBartForQuestionAnswering extends DecodedSpanFinder<MBartConfig> {
+  static override readonly family: Family = family
+  constructor(settings: MBartConfig) {
+    super(settings, new MBartModel(settings), settings.d_model)
+  }
+}
+
+export default defineModels({
+  config,
+  classes: { MBartModel, MBartForConditionalGeneration, MBartForSequenceClassification, MBartForQuestionAnswering },
+})

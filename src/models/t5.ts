@@ -6,11 +6,20 @@ import { attend, splitHeads } from './blocks/attention.js'
 import type { CacheShape, KeyValueCache } from './blocks/cache.js'
 import { keysOf, positionsAfter } from './blocks/decoder.js'
 import { embed, tokenVectors } from './blocks/embeddings.js'
+import { EncoderModel, TokenClassifier } from './blocks/heads.js'
 import { tokenLoss } from './blocks/losses.js'
 import { additive, both, causalMask, keyMask, type Mask } from './blocks/masks.js'
-import { lossOf, Recorder } from './blocks/outputs.js'
+import { lossOf, Recorder, spanOutput } from './blocks/outputs.js'
 import { distanceBucket } from './blocks/relative.js'
-import { decoderFields, encoderFields, passedSeq2Seq, sourceInputs, targetInputs } from './blocks/seq2seq.js'
+import {
+  decoderFields,
+  encoderFields,
+  passedSeq2Seq,
+  shiftRight,
+  sourceInputs,
+  targetInputs,
+} from './blocks/seq2seq.js'
+import { EndTokenClassifier } from './blocks/seq2seq-heads.js'
 import { type ConfigOf, defineConfig } from './pretrained/config.js'
 import { defineModels } from './pretrained/definition.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs } from './pretrained/io.js'
@@ -34,6 +43,7 @@ const config = defineConfig({
     initializer_factor: 1,
     feed_forward_proj: 'relu',
     scale_decoder_outputs: true,
+    classifier_dropout: 0,
     pad_token_id: 0 as number | null,
     eos_token_id: 1 as number | readonly number[] | null,
   },
@@ -353,7 +363,7 @@ export class T5ForConditionalGeneration extends T5Base {
 }
 
 /** The encoder alone. */
-export class T5EncoderModel extends PreTrainedModel<T5Config> {
+export class T5EncoderModel extends EncoderModel<T5Config> {
   static override readonly family: Family = { ...family, ignored: /^decoder\.|^lm_head\./ }
   readonly shared: torch.Embedding
   readonly encoder: Stack
@@ -375,4 +385,48 @@ export class T5EncoderModel extends PreTrainedModel<T5Config> {
   }
 }
 
-export default defineModels({ config, classes: { T5Model, T5ForConditionalGeneration, T5EncoderModel } })
+/** Scores of the text [B, L] by the decoder's state at the last end token. */
+export class T5ForSequenceClassification extends EndTokenClassifier<T5Config> {
+  static override readonly family: Family = family
+  constructor(settings: T5Config) {
+    super(settings, new T5Model(settings), settings.d_model)
+  }
+}
+
+/** Scores of the tokens [B, T, L] by the encoder alone; `labels` [B, T]. */
+export class T5ForTokenClassification extends TokenClassifier<T5Config> {
+  static override readonly family: Family = { ...family, ignored: /^(transformer\.)?decoder\.|^lm_head\./ }
+  constructor(settings: T5Config) {
+    const { classifier_dropout: dropout, d_model: width, num_labels: labels } = settings
+    super(settings, new T5EncoderModel(settings), { dropout, width, labels })
+  }
+}
+
+/** Scores of the first and last token of an answer, [B, T] each. */
+export class T5ForQuestionAnswering extends T5Base {
+  readonly qa_outputs: torch.Linear
+
+  constructor(settings: T5Config) {
+    super(settings)
+    this.qa_outputs = new torch.Linear(settings.d_model, settings.num_labels)
+  }
+
+  override forward(inputs: ModelInputs): BaseModelOutput {
+    if (inputs.input_ids === null || inputs.input_ids === undefined) throw new TypeError('this head needs input_ids')
+    const decoder_input_ids = inputs.decoder_input_ids ?? shiftRight(inputs.input_ids, this.config)
+    const base = this.states({ ...inputs, decoder_input_ids })
+    return { ...base, ...spanOutput(this.qa_outputs.forward(base.last_hidden_state), inputs, {}) }
+  }
+}
+
+export default defineModels({
+  config,
+  classes: {
+    T5Model,
+    T5ForConditionalGeneration,
+    T5EncoderModel,
+    T5ForSequenceClassification,
+    T5ForTokenClassification,
+    T5ForQuestionAnswering,
+  },
+})

@@ -1,5 +1,5 @@
 import { type Family, keyOfFile, type ModelInputs, type ModelOutput, type PreTrainedModel } from '../../models/index.js'
-import { gradients, Tensor } from '../../tensor/index.js'
+import { gradients, Tensor, zeros } from '../../tensor/index.js'
 import { type Comparison, compareValues, type Tolerance, type Values } from '../compare.js'
 import { type GoldenTensors, readValues } from '../golden.js'
 import type { ModelPass, ModelTolerance } from './golden.js'
@@ -71,7 +71,13 @@ function gradientsOf(model: PreTrainedModel, loss: Tensor): (name: string) => Te
   const { keys = [], prefix } = (model.constructor as unknown as { family: Family }).family
   const parameters = model.parameters().filter((parameter) => parameter.trainable)
   const grads = new Map(gradients(loss, parameters).map((grad, i) => [parameters[i], grad]))
-  const byPath = new Map([...model.parameterReferences()].map(({ name, parameter }) => [name, grads.get(parameter)]))
+  // The references hold zeros for parameters that are not trained.
+  const byPath = new Map(
+    [...model.parameterReferences()].map(({ name, parameter }) => [
+      name,
+      grads.get(parameter) ?? (parameter.trainable ? undefined : zeros(parameter.shape)),
+    ]),
+  )
   return (name) => {
     const key = keyOfFile(name, keys) ?? name
     return byPath.get(key) ?? byPath.get(`${prefix}.${key}`)

@@ -6,10 +6,12 @@ import { Module, torch } from '../../nn/index.js'
 import { dropout, type RotaryTables, rmsNorm, softmax } from '../../tensor/functional/index.js'
 import {
   add,
+  any,
   asTensor,
   matmul,
   mul,
   Parameter,
+  stopGradient,
   type Tensor,
   tanh,
   transpose,
@@ -23,7 +25,7 @@ import { type Attended, attend, attendSeeing, joinHeads, repeatHeads, splitHeads
 import type { CacheShape, KeyValueCache } from './cache.js'
 import { tokenVectors } from './embeddings.js'
 import { EncoderModel } from './heads.js'
-import { both, causalMask, keyMask, LOWEST, type Mask } from './masks.js'
+import { both, causalMask, keyMask, LOWEST, localMask, type Mask } from './masks.js'
 import { Recorder } from './outputs.js'
 import { type RopeParameters, ropeTables, rotate } from './rope.js'
 
@@ -120,11 +122,18 @@ export interface DecoderContext {
   readonly tables: (rope: RopeParameters) => RotaryTables
 }
 
+/** Scores with those out of sight at the lowest number; queries that see nothing look at every key alike (see attendSeeing). */
+function hidden(scores: Tensor, mask: Tensor): Tensor {
+  const sees = any(mask, -1, { keepdim: true })
+  const level = scores.sub(stopGradient(scores))
+  return where(sees, where(mask, scores, -LOWEST), level)
+}
+
 /** Attention with scores limited by tanh: written out, since limits come between product and mask. */
 function attendCapped(q: Tensor, k: Tensor, v: Tensor, mask: Mask, scale: number, cap: number, p: number): Attended {
   const times = q.shape[1] / k.shape[1]
   const scores = mul(tanh(mul(matmul(mul(q, scale), transpose(repeatHeads(k, times))), 1 / cap)), cap)
-  const weights = softmax(mask ? where(mask, scores, -LOWEST) : scores, -1)
+  const weights = softmax(mask ? hidden(scores, mask) : scores, -1)
   const kept = p > 0 ? dropout(weights, { p }) : weights
   return { output: joinHeads(matmul(kept, repeatHeads(v, times))), weights: kept }
 }
@@ -290,7 +299,10 @@ export function decoderScope(inputs: ModelInputs, tokens: number, recorder: Reco
     positions: places === null || places === undefined ? positionsAfter(tokens, start) : asTensor(places),
     // Padding on the left sees nothing; a single new token always sees itself.
     attend: given && tokens > 1 ? attendSeeing : attend,
-    mask: memoised((window: number | null) => (causal ? both(given, causalMask(tokens, keys, start, window)) : given)),
+    mask: memoised((window: number | null) => {
+      if (causal) return both(given, causalMask(tokens, keys, start, window))
+      return window ? both(given, localMask(tokens, window - 1)) : given
+    }),
     finish: () => {
       cache?.advance(tokens)
       return cache ? { past_key_values: cache } : {}

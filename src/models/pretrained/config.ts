@@ -159,6 +159,10 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'eos_token_id',
   'decoder_start_token_id',
   'sliding_window',
+  'num_key_value_heads',
+  'head_dim',
+  'attn_logit_softcapping',
+  'final_logit_softcapping',
 ])
 
 /** A copy with other fields, as from `parseConfig`. */
