@@ -138,7 +138,7 @@ function prune(pieces: readonly Piece[], words: Words, size: number): Piece[] {
     }
     if (users[id] === 0) continue
     const logSum = Math.log(sum + frequency[id] * (other.length - 1))
-    const without = other.reduce((total, n) => total + Math.log(frequency[n] + frequency[id]) - logSum, 0)
+    const without = other.reduce((total, n) => total + (Math.log(frequency[n] + frequency[id]) - logSum), 0)
     candidates.push([id, (users[id] / totalWords) * (Math.log(frequency[id]) - Math.log(sum) - without)])
   }
   for (const [id] of candidates.sort((a, b) => b[1] - a[1])) {
