@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { isRecord } from '../formats/strict-json.js'
 import { HubError, type HubOptions, resolveFiles } from '../hub/index.node.js'
@@ -81,18 +80,35 @@ export function checkHead(model: PreTrainedModel, name: string, task: string): v
     )
 }
 
-const POOLING_FILE = '1_Pooling/config.json'
+/** What the folder of a sentence encoder says of its use. */
+export interface SentenceSettings {
+  readonly pooling?: 'mean' | 'cls' | 'max'
+  /** Tokens it was made for. */
+  readonly maxLength?: number
+}
 
-/** How a sentence encoder joins the vectors of its tokens, where its folder says so. */
-export async function poolingOf(
-  found: FoundModel,
-  options: PipelineOptions,
-): Promise<'mean' | 'cls' | 'max' | undefined> {
-  const { folder, files } = await resolveFiles(found.source, [{ optional: POOLING_FILE }], hubOptions(options))
-  if (files.length === 0) return undefined
-  const json: unknown = JSON.parse(await readFile(join(folder, POOLING_FILE), 'utf8'))
-  if (!isRecord(json)) return undefined
-  if (json.pooling_mode_cls_token === true) return 'cls'
-  if (json.pooling_mode_max_tokens === true) return 'max'
-  return json.pooling_mode_mean_tokens === true ? 'mean' : undefined
+const POOLING_FILE = '1_Pooling/config.json'
+const SENTENCE_FILE = 'sentence_bert_config.json'
+
+/** How a sentence encoder joins the vectors of its tokens and how many it reads, where its folder says so (sentence-transformers' files). */
+export async function sentenceSettings(found: FoundModel, options: PipelineOptions): Promise<SentenceSettings> {
+  const wanted = [{ optional: POOLING_FILE }, { optional: SENTENCE_FILE }]
+  const { folder, files } = await resolveFiles(found.source, wanted, hubOptions(options))
+  const read = async (name: string): Promise<Record<string, unknown>> => {
+    if (!files.includes(name)) return {}
+    const json = await readJsonFile(join(folder, name))
+    return isRecord(json) ? json : {}
+  }
+  const [pooling, sentence] = await Promise.all([read(POOLING_FILE), read(SENTENCE_FILE)])
+  const kinds = {
+    cls: pooling.pooling_mode_cls_token,
+    max: pooling.pooling_mode_max_tokens,
+    mean: pooling.pooling_mode_mean_tokens,
+  }
+  const chosen = (['cls', 'max', 'mean'] as const).find((kind) => kinds[kind] === true)
+  const { max_seq_length: length } = sentence
+  return {
+    ...(chosen ? { pooling: chosen } : {}),
+    ...(typeof length === 'number' && Number.isInteger(length) && length > 0 ? { maxLength: length } : {}),
+  }
 }

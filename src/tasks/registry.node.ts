@@ -12,7 +12,7 @@ import { type FeatureExtractor, featureExtractor } from './feature-extraction.js
 import { type MaskFiller, maskFiller } from './fill-mask.js'
 import { type ImageClassifier, imageClassifier } from './image-classification.node.js'
 import { type LoadedModel, loadModelFolder } from './model-folder.node.js'
-import { checkHead, type FoundModel, openTokenizer, type PipelineOptions, poolingOf } from './open.node.js'
+import { checkHead, type FoundModel, openTokenizer, type PipelineOptions, sentenceSettings } from './open.node.js'
 import { type QuestionAnswerer, questionAnswerer } from './question-answering.js'
 import { type SentenceComparer, sentenceComparer } from './sentence-similarity.js'
 import { publishedTextClassifier, type TextClassifier } from './text-classification.js'
@@ -93,7 +93,7 @@ export const TASK_TABLE: { readonly [T in TaskName]: TaskEntry<Pipelines[T]> } =
   },
   'feature-extraction': { published: headless(featureExtractor), classes: /(?<!LMHead)Model$/ },
   'sentence-similarity': {
-    published: headless(async (text, found, options) => sentenceComparer(text, await poolingOf(found, options))),
+    published: headless(async (text, found, options) => sentenceComparer(text, await sentenceSettings(found, options))),
   },
   'text-generation': {
     own: textGenerator,

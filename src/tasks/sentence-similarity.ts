@@ -25,10 +25,14 @@ export interface SentenceComparer {
 
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * b[i], 0)
 
-export function sentenceComparer(text: TextModel, own: Exclude<Pooling, 'none'> = 'mean'): SentenceComparer {
+/** `own`: what the model was made with; a length past what the model reads is passed over. */
+export function sentenceComparer(text: TextModel, own: SimilarityOptions = {}): SentenceComparer {
   const extract: FeatureExtractor = featureExtractor(text)
+  const { pooling = 'mean', maxLength } = own
+  const fits = maxLength !== undefined && (text.limit === null || maxLength <= text.limit)
+  const standard = { pooling, ...(fits ? { maxLength } : {}) }
   const embed = async (texts: readonly string[], options: SimilarityOptions = {}): Promise<Float32Array[]> => {
-    const features = await extract(texts, { pooling: own, ...options, normalize: true })
+    const features = await extract(texts, { ...standard, ...options, normalize: true })
     return features.map(({ data }) => data)
   }
   const compare = async (source: string, sentences: readonly string[], options: SimilarityOptions = {}) => {
