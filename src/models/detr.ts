@@ -133,7 +133,6 @@ class ConvEncoder extends Module {
     if (settings.dilation) throw new RangeError('a dilated backbone is not supported')
     const backbone: ResNetConfig = parseConfig(resNetConfig, given, 'backbone_config')
     this.model = new ResNetModel(backbone, { frozen: true })
-    for (const parameter of this.model.parameters()) parameter.trainable = false
     const names = ['stem', ...backbone.hidden_sizes.map((_, i) => `stage${i + 1}`)]
     const wanted = Array.isArray(given.out_features) ? given.out_features : [names[names.length - 1]]
     this.#stages = wanted.map((name) => {
