@@ -156,12 +156,13 @@ export function getItem(object: Value, key: Value): Value {
   return given(typeof key === 'string' ? safeAttribute(object, key) : undefined, () => missing(object, key))
 }
 
-/** object[start:stop:step]. */
+/** object[start:stop:step]. Unlike an item, a slice that cannot be taken is an error. @throws TypeError */
 export function getSlice(object: Value, bounds: Bounds): Value {
   if (object instanceof Undefined) return object.fail()
-  const text = `slice(${bounds.map((bound_) => repr(bound_)).join(', ')})`
   if (object instanceof Dict) throw new TypeError("unhashable type: 'slice'")
-  return given(sliceOf(object, bounds), () => new Undefined(`${objectName(object)} has no element ${text}`))
+  return given(sliceOf(object, bounds), () => {
+    throw new TypeError(`'${typeName(object)}' object is not subscriptable`)
+  })
 }
 
 const LOOKUP: Lookup = { attribute: getAttribute, item: getItem }
