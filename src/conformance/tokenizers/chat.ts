@@ -54,7 +54,8 @@ function compareError(render: () => string, want: string): Comparison {
   try {
     got = `no error but ${JSON.stringify(render())}`
   } catch (error) {
-    got = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    // Python's ValueError is JavaScript's RangeError.
+    got = error instanceof Error ? `${error.name.replace('RangeError', 'ValueError')}: ${error.message}` : String(error)
   }
   // Only what a template raises itself has a text that must be the same; of others the kind counts.
   const same = want.startsWith('TemplateError:') ? got === want : got.split(':')[0] === want.split(':')[0]
