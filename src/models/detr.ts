@@ -206,7 +206,7 @@ class LearnedGrid extends Module {
 }
 
 /** Attention whose queries and keys, but not values, know their places. */
-class PlacedAttention extends BartAttention {
+export class PlacedAttention extends BartAttention {
   constructor(
     width: number,
     private readonly count: number,

@@ -38,6 +38,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   qwen3_moe: () => import('./qwen3_moe.js'),
   resnet: () => import('./resnet.js'),
   roberta: () => import('./roberta.js'),
+  rt_detr_v2: () => import('./rt_detr_v2.js'),
   segformer: () => import('./segformer.js'),
   siglip: () => import('./siglip.js'),
   siglip_text_model: async () => ({ default: (await import('./siglip.js')).siglipText }),

@@ -30,7 +30,7 @@ export type ResNetConfig = ConfigOf<typeof resNetConfig>
 const family: Family = { config: resNetConfig, prefix: 'resnet' }
 
 type Norm = Module & { forward(x: Tensor): Tensor }
-type NormOf = (width: number) => Norm
+export type NormOf = (width: number) => Norm
 
 /** A batch norm whose statistics, weight and bias stay as they are, for detectors. */
 class FrozenNorm extends Module {
@@ -53,8 +53,8 @@ class FrozenNorm extends Module {
   }
 }
 
-const batchNormOf: NormOf = (width) => new torch.BatchNorm(width)
-const frozenNormOf: NormOf = (width) => new FrozenNorm(width)
+export const batchNormOf: NormOf = (width) => new torch.BatchNorm(width)
+export const frozenNormOf: NormOf = (width) => new FrozenNorm(width)
 
 interface ConvOptions {
   readonly norm: NormOf
@@ -63,7 +63,7 @@ interface ConvOptions {
   readonly act?: string | null
 }
 
-class ConvLayer extends Module {
+export class ResNetConvLayer extends Module {
   readonly convolution: torch.Conv2d
   readonly normalization: Norm
   readonly #act: ActivationFn
@@ -82,23 +82,24 @@ class ConvLayer extends Module {
 
 /** A residual block, basic or with a bottleneck. */
 class Block extends Module {
-  readonly shortcut: ConvLayer | null
-  readonly layer: readonly ConvLayer[]
+  readonly shortcut: ResNetConvLayer | null
+  readonly layer: readonly ResNetConvLayer[]
   readonly #act: ActivationFn
 
   constructor(settings: ResNetConfig, norm: NormOf, from: number, to: number, stride: number) {
     super()
-    this.shortcut = from !== to || stride !== 1 ? new ConvLayer(from, to, { norm, kernel: 1, stride, act: null }) : null
+    this.shortcut =
+      from !== to || stride !== 1 ? new ResNetConvLayer(from, to, { norm, kernel: 1, stride, act: null }) : null
     const narrow = Math.trunc(to / 4)
     const early = settings.downsample_in_bottleneck
     this.layer =
       settings.layer_type === 'bottleneck'
         ? [
-            new ConvLayer(from, narrow, { norm, kernel: 1, stride: early ? stride : 1 }),
-            new ConvLayer(narrow, narrow, { norm, stride: early ? 1 : stride }),
-            new ConvLayer(narrow, to, { norm, kernel: 1, act: null }),
+            new ResNetConvLayer(from, narrow, { norm, kernel: 1, stride: early ? stride : 1 }),
+            new ResNetConvLayer(narrow, narrow, { norm, stride: early ? 1 : stride }),
+            new ResNetConvLayer(narrow, to, { norm, kernel: 1, act: null }),
           ]
-        : [new ConvLayer(from, to, { norm, stride }), new ConvLayer(to, to, { norm, act: null })]
+        : [new ResNetConvLayer(from, to, { norm, stride }), new ResNetConvLayer(to, to, { norm, act: null })]
     this.#act = activation(settings.hidden_act)
   }
 
@@ -121,11 +122,11 @@ class Stage extends Module {
 }
 
 class Embedder extends Module {
-  readonly embedder: ConvLayer
+  readonly embedder: ResNetConvLayer
 
   constructor({ num_channels: channels, embedding_size: width, hidden_act: act }: ResNetConfig, norm: NormOf) {
     super()
-    this.embedder = new ConvLayer(channels, width, { norm, kernel: 7, stride: 2, act })
+    this.embedder = new ResNetConvLayer(channels, width, { norm, kernel: 7, stride: 2, act })
   }
 
   forward(images: Tensor): Tensor {

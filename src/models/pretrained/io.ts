@@ -62,7 +62,7 @@ export interface ModelOutput {
   readonly prediction_logits?: Tensor
   readonly seq_relationship_logits?: Tensor
   readonly sop_logits?: Tensor
-  readonly encoder_last_hidden_state?: Tensor
+  readonly encoder_last_hidden_state?: Tensor | readonly Tensor[]
   readonly encoder_hidden_states?: readonly Tensor[]
   readonly encoder_attentions?: readonly Tensor[]
   readonly decoder_hidden_states?: readonly Tensor[]

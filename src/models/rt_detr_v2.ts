@@ -1,0 +1,533 @@
+/** RT-DETRv2 (Lv et al. 2024), to detect with: its losses are not here. Shapes: B batch, S places of all maps, Q queries, H features. */
+import { Module, torch } from '../nn/index.js'
+import { gridSample, interpolate } from '../tensor/functional/index.js'
+import {
+  add,
+  cat,
+  clamp,
+  div,
+  expand,
+  gather,
+  log,
+  mul,
+  Parameter,
+  permute,
+  relu,
+  reshape,
+  sigmoid,
+  softmax,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  topK,
+} from '../tensor/index.js'
+import { type ActivationFn, activation } from './blocks/activations.js'
+import { EncoderModel, Headed } from './blocks/heads.js'
+import { ResNetD } from './blocks/resnet-d.js'
+import { flattenGrid, imagesOf, unflattenGrid } from './blocks/vision.js'
+import { PlacedAttention } from './detr.js'
+import { type ConfigOf, defineConfig, type JsonObject, parseConfig } from './pretrained/config.js'
+import { defineModels } from './pretrained/definition.js'
+import type { BaseModelOutput, LogitsOutput, ModelInputs } from './pretrained/io.js'
+import type { Family } from './pretrained/model.js'
+import { resNetConfig } from './resnet.js'
+
+type Numbers = readonly number[]
+
+const config = defineConfig({
+  model_type: 'rt_detr_v2',
+  defaults: {
+    initializer_range: 0.01,
+    layer_norm_eps: 1e-5,
+    batch_norm_eps: 1e-5,
+    backbone_config: { out_features: ['stage2', 'stage3', 'stage4'] } as JsonObject,
+    freeze_backbone_batch_norms: true,
+    encoder_hidden_dim: 256,
+    encoder_in_channels: [512, 1024, 2048] as Numbers,
+    feat_strides: [8, 16, 32] as Numbers,
+    encoder_layers: 1,
+    encoder_ffn_dim: 1024,
+    encoder_attention_heads: 8,
+    dropout: 0,
+    activation_dropout: 0,
+    encode_proj_layers: [2] as Numbers,
+    positional_encoding_temperature: 10000,
+    encoder_activation_function: 'gelu',
+    activation_function: 'silu',
+    eval_size: null as Numbers | number | null,
+    normalize_before: false,
+    hidden_expansion: 1,
+    d_model: 256,
+    num_queries: 300,
+    decoder_in_channels: [256, 256, 256] as Numbers,
+    decoder_ffn_dim: 1024,
+    num_feature_levels: 3,
+    decoder_n_points: 4,
+    decoder_n_levels: 3,
+    decoder_offset_scale: 0.5,
+    decoder_method: 'default',
+    decoder_layers: 6,
+    decoder_attention_heads: 8,
+    decoder_activation_function: 'relu',
+    attention_dropout: 0,
+    num_denoising: 100,
+    learn_initial_query: false,
+    is_encoder_decoder: true,
+  },
+  aliases: { hidden_size: 'd_model', num_attention_heads: 'encoder_attention_heads' },
+})
+export type RTDetrV2Config = ConfigOf<typeof config>
+
+/** Heads of the decoder stand in files with the decoder; older ones hold them twice. */
+const family: Family = { config, prefix: 'model', ignored: /^(class_embed|bbox_embed)\./ }
+
+class ConvNorm extends Module {
+  readonly conv: torch.Conv2d
+  readonly norm: torch.BatchNorm
+  readonly #act: ActivationFn
+
+  constructor(eps: number, from: number, to: number, kernel: number, stride: number, act: string | null) {
+    super()
+    this.conv = new torch.Conv2d(from, to, kernel, { stride, padding: Math.trunc((kernel - 1) / 2), bias: false })
+    this.norm = new torch.BatchNorm(to, { eps })
+    this.#act = activation(act ?? 'linear')
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#act(this.norm.forward(this.conv.forward(x)))
+  }
+}
+
+class RepVgg extends Module {
+  readonly conv1: ConvNorm
+  readonly conv2: ConvNorm
+  readonly #act: ActivationFn
+
+  constructor({ batch_norm_eps: eps, activation_function: act }: RTDetrV2Config, width: number) {
+    super()
+    this.conv1 = new ConvNorm(eps, width, width, 3, 1, null)
+    this.conv2 = new ConvNorm(eps, width, width, 1, 1, null)
+    this.#act = activation(act)
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#act(add(this.conv1.forward(x), this.conv2.forward(x)))
+  }
+}
+
+/** Two maps of one size become one. */
+class Fusion extends Module {
+  readonly conv1: ConvNorm
+  readonly conv2: ConvNorm
+  readonly bottlenecks: readonly RepVgg[]
+  readonly conv3: ConvNorm | null
+
+  constructor(settings: RTDetrV2Config) {
+    super()
+    const { batch_norm_eps: eps, activation_function: act, encoder_hidden_dim: width } = settings
+    const inner = Math.trunc(width * settings.hidden_expansion)
+    this.conv1 = new ConvNorm(eps, 2 * width, inner, 1, 1, act)
+    this.conv2 = new ConvNorm(eps, 2 * width, inner, 1, 1, act)
+    this.bottlenecks = Array.from({ length: 3 }, () => new RepVgg(settings, inner))
+    this.conv3 = inner === width ? null : new ConvNorm(eps, inner, width, 1, 1, act)
+  }
+
+  forward(a: Tensor, b: Tensor): Tensor {
+    const x = cat([a, b], 1)
+    const deep = this.bottlenecks.reduce((value, block) => block.forward(value), this.conv1.forward(x))
+    const both = add(deep, this.conv2.forward(x))
+    return this.conv3 ? this.conv3.forward(both) : both
+  }
+}
+
+/** Attention to itself and a feed-forward part, with norms before or after. */
+class EncoderLayer extends Module {
+  readonly self_attn: PlacedAttention
+  readonly self_attn_layer_norm: torch.LayerNorm
+  readonly fc1: torch.Linear
+  readonly fc2: torch.Linear
+  readonly final_layer_norm: torch.LayerNorm
+  readonly dropout: torch.Dropout
+  readonly activation_dropout: torch.Dropout
+  readonly #act: ActivationFn
+
+  constructor(private readonly settings: RTDetrV2Config) {
+    super()
+    const { encoder_hidden_dim: width, layer_norm_eps: eps, encoder_ffn_dim: inner } = settings
+    this.self_attn = new PlacedAttention(width, settings.encoder_attention_heads, settings.dropout)
+    this.self_attn_layer_norm = new torch.LayerNorm(width, { eps })
+    this.fc1 = new torch.Linear(width, inner)
+    this.fc2 = new torch.Linear(inner, width)
+    this.final_layer_norm = new torch.LayerNorm(width, { eps })
+    this.dropout = new torch.Dropout(settings.dropout)
+    this.activation_dropout = new torch.Dropout(settings.activation_dropout)
+    this.#act = activation(settings.encoder_activation_function)
+  }
+
+  forward(states: Tensor, places: Tensor | null): Tensor {
+    const around = (x: Tensor, norm: torch.LayerNorm, part: (x: Tensor) => Tensor): Tensor =>
+      this.settings.normalize_before ? add(x, part(norm.forward(x))) : norm.forward(add(x, part(x)))
+    const attended = around(states, this.self_attn_layer_norm, (x) => {
+      const placed = places ? add(x, places) : x
+      return this.dropout.forward(this.self_attn.look(placed, placed, x, null, false).output)
+    })
+    // With norms before, the sum goes on from the normed states, as in the reference.
+    const base = this.settings.normalize_before ? this.final_layer_norm.forward(attended) : attended
+    const inner = this.activation_dropout.forward(this.#act(this.fc1.forward(base)))
+    const out = add(base, this.dropout.forward(this.fc2.forward(inner)))
+    return this.settings.normalize_before ? out : this.final_layer_norm.forward(out)
+  }
+}
+
+/** Sines and cosines of rows and columns [1, rows * columns, width]. */
+function sines(rows: number, columns: number, width: number, temperature: number): Tensor {
+  if (width % 4 !== 0) throw new RangeError(`encoder_hidden_dim must divide by 4, got ${width}`)
+  const part = width / 4
+  const data = new Float32Array(rows * columns * width)
+  for (let place = 0; place < rows * columns; place++)
+    for (let i = 0; i < part; i++) {
+      const rate = 1 / temperature ** (i / part)
+      const [row, column] = [Math.floor(place / columns) * rate, (place % columns) * rate]
+      for (const [k, value] of [Math.sin(row), Math.cos(row), Math.sin(column), Math.cos(column)].entries())
+        data[place * width + k * part + i] = value
+    }
+  return tensor(data, { shape: [1, rows * columns, width] })
+}
+
+class ScaleEncoder extends Module {
+  readonly layers: readonly EncoderLayer[]
+
+  constructor(private readonly settings: RTDetrV2Config) {
+    super()
+    this.layers = Array.from({ length: settings.encoder_layers }, () => new EncoderLayer(settings))
+  }
+
+  forward(map: Tensor): Tensor {
+    const { encoder_hidden_dim: width, positional_encoding_temperature: heat, eval_size: size } = this.settings
+    const [, , rows, columns] = map.shape
+    const places = this.training || size === null ? sines(rows, columns, width, heat) : null
+    return unflattenGrid(
+      this.layers.reduce((x, layer) => layer.forward(x, places), flattenGrid(map)),
+      rows,
+      columns,
+    )
+  }
+}
+
+/** Attention on the coarsest maps, then fusion from coarse to fine and back. */
+class HybridEncoder extends Module {
+  readonly encoder: readonly ScaleEncoder[]
+  readonly lateral_convs: readonly ConvNorm[]
+  readonly fpn_blocks: readonly Fusion[]
+  readonly downsample_convs: readonly ConvNorm[]
+  readonly pan_blocks: readonly Fusion[]
+
+  constructor(private readonly settings: RTDetrV2Config) {
+    super()
+    const { encoder_hidden_dim: width, batch_norm_eps: eps, activation_function: act } = settings
+    const steps = Array.from({ length: settings.encoder_in_channels.length - 1 })
+    this.encoder = settings.encode_proj_layers.map(() => new ScaleEncoder(settings))
+    this.lateral_convs = steps.map(() => new ConvNorm(eps, width, width, 1, 1, act))
+    this.fpn_blocks = steps.map(() => new Fusion(settings))
+    this.downsample_convs = steps.map(() => new ConvNorm(eps, width, width, 3, 2, act))
+    this.pan_blocks = steps.map(() => new Fusion(settings))
+  }
+
+  forward(given: readonly Tensor[]): readonly Tensor[] {
+    const maps = [...given]
+    for (const [i, level] of this.settings.encode_proj_layers.entries())
+      if (this.settings.encoder_layers > 0) maps[level] = this.encoder[i].forward(maps[level])
+    const fine = [maps[maps.length - 1]]
+    for (const [i, lateral] of this.lateral_convs.entries()) {
+      const top = lateral.forward(fine[0])
+      fine[0] = top
+      const size = [2 * top.shape[2], 2 * top.shape[3]]
+      const grown = interpolate(top, { size, mode: 'nearest' })
+      fine.unshift(this.fpn_blocks[i].forward(grown, maps[this.lateral_convs.length - i - 1]))
+    }
+    const out = [fine[0]]
+    for (const [i, shrink] of this.downsample_convs.entries())
+      out.push(this.pan_blocks[i].forward(shrink.forward(out[i]), fine[i + 1]))
+    return out
+  }
+}
+
+class Mlp extends Module {
+  readonly layers: readonly torch.Linear[]
+
+  constructor(...widths: Numbers) {
+    super()
+    this.layers = widths.slice(1).map((to, i) => new torch.Linear(widths[i], to))
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layers.reduce((value, layer, i) => layer.forward(i === 0 ? value : relu(value)), x)
+  }
+}
+
+/** Each query looks at a few points of every map around its box. */
+class DeformableAttention extends Module {
+  readonly sampling_offsets: torch.Linear
+  readonly attention_weights: torch.Linear
+  readonly value_proj: torch.Linear
+  readonly output_proj: torch.Linear
+  readonly n_points_scale: Parameter
+
+  constructor(private readonly settings: RTDetrV2Config) {
+    super()
+    const {
+      d_model: width,
+      decoder_attention_heads: heads,
+      decoder_n_levels: levels,
+      decoder_n_points: points,
+    } = settings
+    if (width % heads !== 0) throw new RangeError(`d_model ${width} does not divide into ${heads} heads`)
+    if (settings.decoder_method !== 'default')
+      throw new RangeError(`decoder_method '${settings.decoder_method}' is not supported; there is 'default'`)
+    this.sampling_offsets = new torch.Linear(width, heads * levels * points * 2)
+    this.attention_weights = new torch.Linear(width, heads * levels * points)
+    this.value_proj = new torch.Linear(width, width)
+    this.output_proj = new torch.Linear(width, width)
+    const shares = new Float32Array(levels * points).fill(1 / points)
+    this.n_points_scale = new Parameter(tensor(shares), { trainable: false })
+  }
+
+  /** Queries [B, Q, H], boxes [B, Q, 4], memory [B, S, H] of maps of the given sizes. */
+  forward(x: Tensor, boxes: Tensor, memory: Tensor, sizes: readonly Numbers[]): Tensor {
+    const { decoder_attention_heads: heads, decoder_n_points: points } = this.settings
+    const [batch, queries, width] = x.shape
+    const all = sizes.length * points
+    const perHead = (y: Tensor, rest: Numbers): Tensor => {
+      const split = reshape(y, [batch, queries, heads, ...rest])
+      const order = [0, 2, 1, ...rest.map((_, i) => 3 + i)]
+      return reshape(permute(split, order), [batch * heads, queries, ...rest])
+    }
+    const box = reshape(boxes, [batch, queries, 1, 1, 4])
+    const raw = reshape(this.sampling_offsets.forward(x), [batch, queries, heads, all, 2])
+    const scaled = mul(mul(raw, reshape(this.n_points_scale, [all, 1])), box.narrow(-1, 2, 2))
+    const places = add(box.narrow(-1, 0, 2), mul(scaled, this.settings.decoder_offset_scale))
+    const grid = sub(mul(perHead(places, [all, 2]), 2), 1)
+    const weights = perHead(softmax(reshape(this.attention_weights.forward(x), [batch, queries, heads, all]), -1), [
+      all,
+    ])
+    const values = permute(this.value_proj.forward(memory), [0, 2, 1])
+    let start = 0
+    const seen = sizes.map(([rows, columns], level) => {
+      const map = values.narrow(2, start, rows * columns)
+      start += rows * columns
+      const image = reshape(map, [batch * heads, width / heads, rows, columns])
+      return gridSample(image, grid.narrow(2, level * points, points))
+    })
+    const mixed = sum(mul(cat(seen, -1), weights.unsqueeze(1)), -1)
+    return this.output_proj.forward(permute(reshape(mixed, [batch, width, queries]), [0, 2, 1]))
+  }
+}
+
+class DecoderLayer extends Module {
+  readonly self_attn: PlacedAttention
+  readonly self_attn_layer_norm: torch.LayerNorm
+  readonly encoder_attn: DeformableAttention
+  readonly encoder_attn_layer_norm: torch.LayerNorm
+  readonly fc1: torch.Linear
+  readonly fc2: torch.Linear
+  readonly final_layer_norm: torch.LayerNorm
+  readonly dropout: torch.Dropout
+  readonly activation_dropout: torch.Dropout
+  readonly #act: ActivationFn
+
+  constructor(settings: RTDetrV2Config) {
+    super()
+    const { d_model: width, layer_norm_eps: eps, decoder_ffn_dim: inner } = settings
+    this.self_attn = new PlacedAttention(width, settings.decoder_attention_heads, settings.attention_dropout)
+    this.self_attn_layer_norm = new torch.LayerNorm(width, { eps })
+    this.encoder_attn = new DeformableAttention(settings)
+    this.encoder_attn_layer_norm = new torch.LayerNorm(width, { eps })
+    this.fc1 = new torch.Linear(width, inner)
+    this.fc2 = new torch.Linear(inner, width)
+    this.final_layer_norm = new torch.LayerNorm(width, { eps })
+    this.dropout = new torch.Dropout(settings.dropout)
+    this.activation_dropout = new torch.Dropout(settings.activation_dropout)
+    this.#act = activation(settings.decoder_activation_function)
+  }
+
+  forward(states: Tensor, places: Tensor, boxes: Tensor, memory: Tensor, sizes: readonly Numbers[]): Tensor {
+    const placed = add(states, places)
+    const own = this.self_attn.look(placed, placed, states, null, false).output
+    const x = this.self_attn_layer_norm.forward(add(states, this.dropout.forward(own)))
+    const seen = this.encoder_attn.forward(add(x, places), boxes, memory, sizes)
+    const y = this.encoder_attn_layer_norm.forward(add(x, this.dropout.forward(seen)))
+    const inner = this.activation_dropout.forward(this.#act(this.fc1.forward(y)))
+    return this.final_layer_norm.forward(add(y, this.dropout.forward(this.fc2.forward(inner))))
+  }
+}
+
+/** Logits of shares, with those at the ends kept finite. */
+function unsquash(x: Tensor): Tensor {
+  const inside = clamp(x, 0, 1)
+  return log(div(clamp(inside, 1e-5), clamp(sub(1, inside), 1e-5)))
+}
+
+interface Decoded {
+  readonly states: Tensor
+  readonly logits: Tensor
+  readonly boxes: Tensor
+}
+
+class Decoder extends Module {
+  readonly layers: readonly DecoderLayer[]
+  readonly query_pos_head: Mlp
+  readonly class_embed: readonly torch.Linear[]
+  readonly bbox_embed: readonly Mlp[]
+
+  constructor(settings: RTDetrV2Config) {
+    super()
+    const { d_model: width, decoder_layers: count, num_labels: labels } = settings
+    this.layers = Array.from({ length: count }, () => new DecoderLayer(settings))
+    this.query_pos_head = new Mlp(4, 2 * width, width)
+    this.class_embed = Array.from({ length: count }, () => new torch.Linear(width, labels))
+    this.bbox_embed = Array.from({ length: count }, () => new Mlp(width, width, width, 4))
+  }
+
+  forward(queries: Tensor, start: Tensor, memory: Tensor, sizes: readonly Numbers[]): Decoded {
+    let [states, boxes, logits, found] = [queries, sigmoid(start), queries, start]
+    for (const [i, layer] of this.layers.entries()) {
+      states = layer.forward(states, this.query_pos_head.forward(boxes), boxes, memory, sizes)
+      found = sigmoid(add(this.bbox_embed[i].forward(states), unsquash(boxes)))
+      boxes = stopGradient(found)
+      logits = this.class_embed[i].forward(states)
+    }
+    return { states, logits, boxes: found }
+  }
+}
+
+/** A 1 x 1 (or shrinking 3 x 3) convolution and a norm, as torch numbers them. */
+const projection = (from: number, to: number, eps: number, shrinks = false): torch.Sequential =>
+  new torch.Sequential(
+    new torch.Conv2d(from, to, shrinks ? 3 : 1, { bias: false, ...(shrinks ? { stride: 2, padding: 1 } : {}) }),
+    new torch.BatchNorm(to, { eps }),
+  )
+
+const FARTHEST = 3.4028234663852886e38
+
+/** A box of a standard size at each place, as logits [1, S, 4], and which of them lie inside of the image [1, S, 1]. */
+function anchors(sizes: readonly Numbers[]): { readonly boxes: Tensor; readonly valid: Tensor } {
+  const boxes: number[] = []
+  const valid: number[] = []
+  for (const [level, [rows, columns]] of sizes.entries())
+    for (let place = 0; place < rows * columns; place++) {
+      const side = 0.05 * 2 ** level
+      const box = [((place % columns) + 0.5) / columns, (Math.floor(place / columns) + 0.5) / rows, side, side]
+      const inside = box.every((value) => value > 0.01 && value < 0.99)
+      boxes.push(...box.map((value) => (inside ? Math.log(value / (1 - value)) : FARTHEST)))
+      valid.push(inside ? 1 : 0)
+    }
+  return {
+    boxes: tensor(Float32Array.from(boxes), { shape: [1, valid.length, 4] }),
+    valid: tensor(Float32Array.from(valid), { shape: [1, valid.length, 1] }),
+  }
+}
+
+class Backbone extends Module {
+  readonly model: ResNetD
+  readonly widths: Numbers
+  readonly #stages: Numbers
+  readonly #channels: number
+
+  constructor({ backbone_config: given, freeze_backbone_batch_norms: frozen }: RTDetrV2Config) {
+    super()
+    if (given.model_type !== undefined && given.model_type !== 'rt_detr_resnet')
+      throw new RangeError(`backbones of the type '${given.model_type}' are not supported`)
+    const settings = parseConfig(resNetConfig, given, 'backbone_config')
+    this.model = new ResNetD(settings, { frozen })
+    const names = ['stem', ...settings.hidden_sizes.map((_, i) => `stage${i + 1}`)]
+    const wanted = Array.isArray(given.out_features) ? given.out_features.map(String) : [names[names.length - 1]]
+    this.#stages = names.flatMap((name, i) => (wanted.includes(name) ? [i] : []))
+    this.widths = this.#stages.map((stage) => [settings.embedding_size, ...settings.hidden_sizes][stage])
+    this.#channels = settings.num_channels
+  }
+
+  forward(inputs: ModelInputs): readonly Tensor[] {
+    const maps = this.model.features(imagesOf(inputs, this.#channels))
+    return this.#stages.map((stage) => maps[stage])
+  }
+}
+
+export class RTDetrV2Model extends EncoderModel<RTDetrV2Config> {
+  static override readonly family: Family = family
+  readonly backbone: Backbone
+  readonly encoder_input_proj: readonly torch.Sequential[]
+  readonly encoder: HybridEncoder
+  readonly denoising_class_embed: torch.Embedding | null
+  readonly weight_embedding: torch.Embedding | null
+  readonly enc_output: torch.Sequential
+  readonly enc_score_head: torch.Linear
+  readonly enc_bbox_head: Mlp
+  readonly decoder_input_proj: readonly torch.Sequential[]
+  readonly decoder: Decoder
+
+  constructor(settings: RTDetrV2Config) {
+    super(settings)
+    const { d_model: width, num_labels: labels, layer_norm_eps: eps, batch_norm_eps: batchEps } = settings
+    this.backbone = new Backbone(settings)
+    this.encoder_input_proj = this.backbone.widths.map((from) => projection(from, settings.encoder_hidden_dim, 1e-5))
+    this.encoder = new HybridEncoder(settings)
+    this.denoising_class_embed = settings.num_denoising > 0 ? new torch.Embedding(labels + 1, width) : null
+    this.weight_embedding = settings.learn_initial_query ? new torch.Embedding(settings.num_queries, width) : null
+    this.enc_output = new torch.Sequential(new torch.Linear(width, width), new torch.LayerNorm(width, { eps }))
+    this.enc_score_head = new torch.Linear(width, labels)
+    this.enc_bbox_head = new Mlp(width, width, width, 4)
+    const { decoder_in_channels: widths, num_feature_levels: levels } = settings
+    this.decoder_input_proj = Array.from({ length: levels }, (_, i) =>
+      i < widths.length
+        ? projection(widths[i], width, batchEps)
+        : projection(i === widths.length ? widths[i - 1] : width, width, batchEps, true),
+    )
+    this.decoder = new Decoder(settings)
+  }
+
+  run(inputs: ModelInputs): Decoded & { readonly maps: readonly Tensor[] } {
+    const { num_queries: count, d_model: width } = this.config
+    const projected = this.backbone.forward(inputs).map((map, i) => this.encoder_input_proj[i].forward(map))
+    const maps = this.encoder.forward(projected)
+    const sources = this.decoder_input_proj.map((map, i) => map.forward(maps[Math.min(i, maps.length - 1)]))
+    const sizes = sources.map(({ shape }) => [shape[2], shape[3]])
+    const memory = cat(sources.map(flattenGrid), 1)
+    const { boxes, valid } = anchors(sizes)
+    const states = this.enc_output.forward(mul(memory, valid))
+    const scores = this.enc_score_head.forward(states)
+    const places = add(this.enc_bbox_head.forward(states), boxes)
+    const batch = memory.shape[0]
+    const best = topK(scores.amax(-1), count, 1).indices
+    const chosen = (x: Tensor): Tensor =>
+      gather(x, 1, expand(reshape(best, [batch, count, 1]), [batch, count, x.shape[2]]))
+    const learned = this.weight_embedding
+    const queries = learned
+      ? expand(learned.weight.value.unsqueeze(0), [batch, count, width])
+      : stopGradient(chosen(states))
+    return { ...this.decoder.forward(queries, stopGradient(chosen(places)), memory, sizes), maps }
+  }
+
+  override forward(inputs: ModelInputs): BaseModelOutput {
+    const { states, maps } = this.run(inputs)
+    return { last_hidden_state: states, encoder_last_hidden_state: maps }
+  }
+}
+
+/** Classes [B, Q, L] as logits of one class each, and boxes [B, Q, 4]. */
+export class RTDetrV2ForObjectDetection extends Headed<RTDetrV2Config, RTDetrV2Model> {
+  static override readonly family: Family = family
+
+  constructor(settings: RTDetrV2Config) {
+    super(settings, new RTDetrV2Model(settings))
+  }
+
+  override forward(inputs: ModelInputs): LogitsOutput {
+    if (inputs.labels) throw new TypeError('RT-DETRv2 has no loss here: leave out labels')
+    const { states, logits, boxes, maps } = this.base.run(inputs)
+    return { logits, pred_boxes: boxes, last_hidden_state: states, encoder_last_hidden_state: maps }
+  }
+}
+
+export default defineModels({ config, classes: { RTDetrV2Model, RTDetrV2ForObjectDetection } })
