@@ -54,16 +54,21 @@ inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last,
   return memory.ready() ? matrix_product(pool, g, workspace) : Status::ok;
 }
 
+constexpr int64_t kLongSum = 64;
+
 inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
   const bool rows_fold = positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
   const bool channels_last = (s.y_c == 1 || s.co == 1) && rows_fold;
   const bool channels_first = s.y_s[2] == 1 && positions_fold(s.out, s.y_s);
   if (is_depthwise(s) && channels_first) return depthwise_cols(pool, s, bias, activation, memory);
   if (is_depthwise(s) && s.y_group == 1 && rows_fold) return depthwise_rows(pool, s, bias, activation, memory);
-  if (is_pointwise(s) && (channels_first || channels_last) && (s.groups == 1 || !bias)) {
+  const bool many_rows = channels_last && kRowsInPlace && s.batch * s.positions() > kFewRows;  // no packing of rows in conv_rows
+  if (is_pointwise(s) && (channels_first || (channels_last && !many_rows)) && (s.groups == 1 || !bias)) {
     return conv_pointwise(pool, s, !channels_first, bias, activation, memory);
   }
-  if (channels_first && !(channels_last && s.co > 1)) return conv_cols(pool, s, bias, activation, memory);
+  // Rows by way of blocks that are transposed at the end, where the sums are long and features fill a panel.
+  const bool by_rows = kRowsInPlace && s.co >= kNr<float> && s.depth() >= kLongSum && s.batch * s.positions() > kFewRows;
+  if (channels_first && !by_rows && !(channels_last && s.co > 1)) return conv_cols(pool, s, bias, activation, memory);
   return conv_rows(pool, s, bias, activation, memory);
 }
 
@@ -91,17 +96,24 @@ inline bool phase_shape(const ConvShape& s, const int64_t* r, ConvShape* phase) 
   return any;
 }
 
-// Outputs that no tap reaches.
-inline void fill_untouched(const ConvShape& s, const float* bias, int64_t activation) {
-  for (int64_t i = 0; i < s.batch * s.groups * s.co; ++i) {
-    const int64_t c = i % s.co, g = i / s.co % s.groups, n = i / s.co / s.groups;
-    float v = bias ? bias[g * s.co + c] : 0;
-    if (activation == kActRelu && v <= 0) v = 0;
-    float* y = reinterpret_cast<float*>(s.y) + n * s.y_n + g * s.y_group + c * s.y_c;
-    for (int64_t p = 0; p < s.positions(); ++p) {
-      y[p % s.out[2] * s.y_s[2] + p / s.out[2] % s.out[1] * s.y_s[1] + p / s.out[2] / s.out[1] * s.y_s[0]] = v;
+// Outputs that no tap reaches: the bias under the activation.
+inline void fill_untouched(Pool* pool, const ConvShape& s, const float* bias, int64_t activation) {
+  const int64_t lines = s.out[0] * s.out[1], features = s.groups * s.co;
+  const bool plain = s.y_c == 1 && !bias;
+  parallel_ranges(pool, s.batch * lines, double(s.out[2] * features) * 0.4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      float* line = reinterpret_cast<float*>(s.y) + i / lines * s.y_n + i % lines / s.out[1] * s.y_s[0] + i % s.out[1] * s.y_s[1];
+      for (int64_t g = 0; g < s.groups; ++g) {
+        for (int64_t w = 0; w < s.out[2] && plain; ++w) __builtin_memset(line + g * s.y_group + w * s.y_s[2], 0, sizeof(float) * size_t(s.co));
+        for (int64_t c = 0; c < s.co && !plain; ++c) {
+          float v = bias ? bias[g * s.co + c] : 0;
+          if (activation == kActRelu && v <= 0) v = 0;
+          float* to = line + g * s.y_group + c * s.y_c;
+          for (int64_t w = 0; w < s.out[2]; ++w) to[w * s.y_s[2]] = v;
+        }
+      }
     }
-  }
+  });
 }
 
 // A dilated input (transposed convolution, gradient of a strided one) phase by phase, so that no inserted zero is multiplied.
@@ -114,7 +126,7 @@ inline Status conv_phases(Pool* pool, const ConvShape& s, const float* bias, int
       for (r[2] = 0; r[2] < min64(s.ldil[2], s.out[2]); ++r[2]) {
         ConvShape phase;
         if (!phase_shape(s, r, &phase)) {
-          if (memory.ready()) fill_untouched(phase, bias, activation);
+          if (memory.ready()) fill_untouched(pool, phase, bias, activation);
           continue;
         }
         memory.rewind(used);

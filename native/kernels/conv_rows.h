@@ -137,22 +137,27 @@ inline int64_t result_offset(const ConvRows& job, int64_t r) {
   return n * s.y_n + d * s.y_s[0] + h * s.y_s[1] + w * s.y_s[2];
 }
 
-// A finished block [rows][ld] into y's strides, a cache line of columns at a time.
+// A finished block [rows][ld] into y's strides.
 KAIMO_NOINLINE void store_rows(const ConvRows& job, float* y, const float* block, int64_t row0, int64_t rows, int64_t cols, int64_t ld) {
   const ConvShape& s = *job.s;
-  constexpr int64_t step = 16;
-  for (int64_t i = 0; i < rows; ++i) {
+  const bool image_folds = positions_fold(s.out, s.y_s);
+  constexpr int64_t step = 16;  // features at a time: a cache line of the block
+  for (int64_t i = 0; i < rows;) {
+    const int64_t left = image_folds ? s.positions() - (row0 + i) % s.positions() : s.out[2] - (row0 + i) % s.out[2], len = min64(rows - i, left);
     float* to = y + result_offset(job, row0 + i);
-    if (s.y_c == 1) __builtin_memcpy(to, block + i * ld, sizeof(float) * size_t(cols));
-  }
-  if (s.y_c == 1) return;
-  for (int64_t c0 = 0; c0 < cols; c0 += step) {
-    const int64_t count = min64(step, cols - c0);
-    for (int64_t i = 0; i < rows; ++i) {
-      float* to = y + result_offset(job, row0 + i) + c0 * s.y_c;
-      const float* from = block + i * ld + c0;
-      for (int64_t c = 0; c < count; ++c) to[c * s.y_c] = from[c];
+    const float* from = block + i * ld;
+    if (s.y_c == 1) {
+      for (int64_t r = 0; r < len; ++r) __builtin_memcpy(to + r * s.y_s[2], from + r * ld, sizeof(float) * size_t(cols));
+    } else if (s.y_s[2] == 1) {
+      transpose_line(to, s.y_c, from, ld, 1, cols, len);
+    } else {
+      for (int64_t c0 = 0; c0 < cols; c0 += step) {
+        for (int64_t r = 0; r < len; ++r) {
+          for (int64_t c = c0; c < min64(cols, c0 + step); ++c) to[r * s.y_s[2] + c * s.y_c] = from[r * ld + c];
+        }
+      }
     }
+    i += len;
   }
 }
 
@@ -301,8 +306,10 @@ inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64
       fill_padded(pool, s, job.p, job.n0, job.images, padded);
     }
     const int64_t rows = job.images * s.positions();
-    job.row_blocks = pack ? ceil_div(rows, min64(kConvBlockRows, max64(24, ceil_div(rows, kWantedTasks)))) : 1;
-    job.col_blocks = max64(1, min64(pack ? panels / 4 : ceil_div(panels, 2), kWantedTasks / max64(1, s.groups * job.row_blocks)));
+    const int64_t wanted = kRowsInPlace ? kConvBlockRows : max64(24, ceil_div(rows, kWantedTasks));  // packed rows must not be packed twice
+    job.row_blocks = pack ? ceil_div(rows, min64(kConvBlockRows, wanted)) : 1;
+    const int64_t most = !pack ? ceil_div(panels, 2) : kRowsInPlace ? panels : panels / 4;
+    job.col_blocks = max64(1, min64(most, ceil_div(kWantedTasks, s.groups * job.row_blocks)));
     if (double(rows) * double(s.co * s.groups) * double(job.depth) < kForkCost) job.row_blocks = ceil_div(rows, 4 * kConvBlockRows), job.col_blocks = 1;
     parallel_for(pool, s.groups * job.row_blocks * job.col_blocks, conv_rows_task, &job);
     if (job.failed) return Status::out_of_memory;

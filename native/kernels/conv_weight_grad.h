@@ -90,40 +90,48 @@ KAIMO_NOINLINE void pack_taps(float* dst, const WeightGrad& job, const float* x,
   }
 }
 
-// One tile of g, rows [r, r + kc) of one image: dst[k * kMr + i].
-inline void pack_features(float* dst, const WeightGrad& job, const float* src, int64_t rows, int64_t kc, const float* end) {
+// Rows of one tile of g side by side: dst[k * kMr + i], k < kc. The excess of a whole vector is overwritten by the next k; `closed`: the
+// last k has no next.
+KAIMO_INLINE void copy_features(float* dst, const float* src, int64_t row, int64_t rows, int64_t kc, const float* end, bool closed) {
   constexpr int64_t n = Vec<float>::n, reach = (kMr + n - 1) / n * n;
-  if (job.g_feature != 1) {
-    pack_a_panel(dst, src, job.g_feature, job.g_row, rows, kc);
-    return;
-  }
-  int64_t k = 0;
-  for (; k < kc && src + k * job.g_row + reach <= end; ++k) {
-    KAIMO_UNROLL(8)
-    for (int64_t i = 0; i < reach; i += n) vstore(dst + k * kMr + i, vload(src + k * job.g_row + i));
-  }
-  for (; k < kc; ++k) {
-    for (int64_t i = 0; i < rows; ++i) dst[k * kMr + i] = src[k * job.g_row + i];
+  for (int64_t k = 0; k < kc; ++k) {
+    const float* from = src + k * row;
+    if (from + reach <= end && (k + 1 < kc || !closed)) {
+      KAIMO_UNROLL(8)
+      for (int64_t i = 0; i < reach; i += n) vstore(dst + k * kMr + i, vload(from + i));
+    } else {
+      for (int64_t i = 0; i < rows; ++i) dst[k * kMr + i] = from[i];
+    }
   }
 }
 
-// A block of rows of g of one group.
+// A block of rows of g of one group. Some rows of all tiles at a time where features lie side by side, so that memory is read in streams.
 inline void pack_grad_task(void* context, int64_t task, int) {
   const WeightGrad& job = *static_cast<const WeightGrad*>(context);
   const ConvShape& s = *job.s;
   const int64_t rows = job.rows(), kb = job.block_rows(), blocks = ceil_div(rows, kb), g = task / blocks, block = task % blocks, positions = s.positions();
   const int64_t r0 = block * kb, kc = min64(kb, rows - r0);
   const RowSplit split(s.co);
+  const bool side_by_side = job.g_feature == 1;
   float* dst = job.packed + g * job.packed_group + block * job.block_stride;
-  const float* end = job.g + (job.images - 1) * job.g_image + (positions - 1) * job.g_row + (s.groups - 1) * job.g_group + (s.co - 1) * job.g_feature + 1;
-  for (int64_t tile = 0; tile < split.tiles; ++tile) {
-    for (int64_t k = 0; k < kc;) {
-      const int64_t image = (r0 + k) / positions, position = (r0 + k) % positions, len = min64(kc - k, positions - position);
-      const float* src = job.g + g * job.g_group + image * job.g_image + position * job.g_row + split.start(tile) * job.g_feature;
-      pack_features(dst + k * kMr, job, src, split.rows(tile), len, end);
-      k += len;
+  const float* from = job.g + g * job.g_group;
+  const float* end = from + (job.images - 1) * job.g_image + (positions - 1) * job.g_row + s.co;
+  const int64_t step = side_by_side ? kPackRows : kc;
+  for (int64_t k0 = 0; k0 < kc; k0 += step) {
+    const int64_t stop = min64(kc, k0 + step);
+    for (int64_t tile = 0; tile < split.tiles; ++tile) {
+      for (int64_t k = k0; k < stop;) {
+        const int64_t image = (r0 + k) / positions, position = (r0 + k) % positions, len = min64(stop - k, positions - position);
+        const float* src = from + image * job.g_image + position * job.g_row + split.start(tile) * job.g_feature;
+        float* to = dst + (tile * kc + k) * kMr;
+        if (side_by_side) {
+          copy_features(to, src, job.g_row, split.rows(tile), len, end, k + len == kc);
+        } else {
+          pack_a_panel(to, src, job.g_feature, job.g_row, split.rows(tile), len);
+        }
+        k += len;
+      }
     }
-    dst += kc * kMr;
   }
 }
 
@@ -254,7 +262,7 @@ inline void gather_features(Pool* pool, const ConvShape& s, int64_t n0, int64_t 
   });
 }
 
-// 1x1 kernels: a plain product, image by image where images do not fold into one run of rows.
+// 1x1 kernels with positions innermost: a plain product, image by image where images do not fold into one run of rows.
 inline Status weight_grad_pointwise(Pool* pool, const ConvShape& s, Workspace& memory) {
   const bool fold = s.batch == 1 || (s.x_n == s.x_s[2] * s.positions() && s.y_n == s.y_s[2] * s.positions());
   const float *x = reinterpret_cast<const float*>(s.x), *y = reinterpret_cast<const float*>(s.y);
@@ -287,10 +295,17 @@ constexpr int64_t kPackGradPanels = 3;
 // Sums of a task: they should stay in the cache.
 constexpr int64_t kGradSums = 32768;
 
+// Images of a pass: g packed should stay in the cache, as the padded input should.
+inline int64_t grad_images(const ConvShape& s) {
+  const int64_t image = s.positions() * s.groups * s.co * int64_t(sizeof(float));
+  return max64(1, min64(images_per_pass(s, true), kPaddedBytes / max64(1, image)));
+}
+
 inline Status weight_grad_f32(Pool* pool, const ConvShape& s, Workspace& memory) {
-  if (is_pointwise(s) && positions_fold(s.out, s.y_s) && (s.w_i == 1 || s.w_o == 1)) return weight_grad_pointwise(pool, s, memory);
+  if (is_pointwise(s) && !(s.x_c == 1 && s.y_c == 1) && positions_fold(s.out, s.y_s) && (s.w_i == 1 || s.w_o == 1)) return weight_grad_pointwise(pool, s, memory);
   constexpr int64_t nr = kNr<float>;
-  const int64_t images = images_per_pass(s, true), positions = s.positions(), depth = s.depth(), height = s.out[0] * s.out[1];
+  const int64_t positions = s.positions(), depth = s.depth(), height = s.out[0] * s.out[1];
+  const int64_t images = grad_images(s);
   WeightGrad job{};
   job.pool = pool;
   job.s = &s;
