@@ -37,6 +37,9 @@ export interface InferenceOptions extends GlobalOptions {
   readonly seed?: number
   readonly stop?: string
   readonly settings?: GenerationOptions
+  readonly from?: string
+  readonly to?: string
+  readonly prefix?: string
   readonly revision?: string
   readonly offline?: boolean
 }
@@ -126,6 +129,9 @@ const writingOptions = (command: Command): Command =>
       'further fields of generation_config.json, as in \'{"num_beams": 3}\'',
       jsonObject('--settings'),
     )
+    .option('--from <language>', 'translation: language token of the inputs, such as en_XX')
+    .option('--to <language>', 'translation: language token of the result')
+    .option('--prefix <text>', 'summarization, translation: put before every input')
 
 export const inferenceOptions = (command: Command): Command => writingOptions(readingOptions(sharedOptions(command)))
 

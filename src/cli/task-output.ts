@@ -7,6 +7,7 @@ import type {
   MaskFilling,
   Pipelines,
   TaskName,
+  TextRewriter,
   ZeroShotClassification,
 } from '../tasks/index.node.js'
 import { UsageError } from './command.js'
@@ -196,6 +197,34 @@ const textGeneration: Run<'text-generation'> = async (pipeline, prompts, options
   return { results, head: [], rows: [], shown: true }
 }
 
+const rewrite = async (
+  pipeline: TextRewriter,
+  inputs: readonly string[],
+  options: InferenceOptions,
+  signal: AbortSignal,
+): Promise<TaskOutput> => {
+  const { maxLength, temperature, topK, seed, stop, settings, truncation } = options
+  const { from: sourceLanguage, to: targetLanguage, prefix } = options
+  const asked = {
+    maxLength,
+    temperature,
+    topK,
+    seed,
+    stop,
+    settings,
+    truncation,
+    sourceLanguage,
+    targetLanguage,
+    prefix,
+  }
+  const found = await pipeline(inputs, given({ ...asked, signal }))
+  return {
+    results: found.map(({ text, prompt, finish, others }) => ({ input: prompt, text, finish, others })),
+    head: ['input', 'text'],
+    rows: found.map(({ prompt, text }) => [prompt, text]),
+  }
+}
+
 export const RUNS: { readonly [T in TaskName]: Run<T> } = {
   'text-classification': textClassification,
   'token-classification': tokenClassification,
@@ -205,5 +234,8 @@ export const RUNS: { readonly [T in TaskName]: Run<T> } = {
   'feature-extraction': featureExtraction,
   'sentence-similarity': sentenceSimilarity,
   'text-generation': textGeneration,
+  'text2text-generation': rewrite,
+  summarization: rewrite,
+  translation: rewrite,
   'image-classification': imageClassification,
 }

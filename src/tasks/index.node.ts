@@ -35,6 +35,7 @@ export type { SentenceComparer, Similarity, SimilarityOptions } from './sentence
 export type { ClassifyTextOptions, TextClassifier, TextPair } from './text-classification.js'
 export type { GenerateOptions, Generation, TextGenerator } from './text-generation.js'
 export type { LengthOptions, RowArray, RunOptions } from './text-model.js'
+export type { RewriteOptions, RewriteTask, TextRewriter } from './text2text.js'
 export type { TokenClassifier, TokenClassifyOptions } from './token-classification.js'
 export type { Classification, ClassifyOptions, LabelScore, ScoreFunction } from './types.js'
 export type { ZeroShotClassification, ZeroShotClassifier, ZeroShotOptions } from './zero-shot-classification.js'

@@ -5,6 +5,7 @@ import {
   AutoModelForCausalLM,
   AutoModelForMaskedLM,
   AutoModelForQuestionAnswering,
+  AutoModelForSeq2SeqLM,
   AutoModelForSequenceClassification,
   AutoModelForTokenClassification,
 } from '../models/index.node.js'
@@ -13,13 +14,15 @@ import { type MaskFiller, maskFiller } from './fill-mask.js'
 import { type ImageClassifier, imageClassifier } from './image-classification.node.js'
 import { type LoadedModel, loadModelFolder } from './model-folder.node.js'
 import { checkHead, type FoundModel, openTokenizer, type PipelineOptions, sentenceSettings } from './open.node.js'
+import { publishedTextGenerator } from './published-text-generation.js'
 import { type QuestionAnswerer, questionAnswerer } from './question-answering.js'
 import { type SentenceComparer, sentenceComparer } from './sentence-similarity.js'
 import { publishedTextClassifier, type TextClassifier } from './text-classification.js'
 import { textClassifier } from './text-classification.node.js'
-import { publishedTextGenerator, type TextGenerator } from './text-generation.js'
+import type { TextGenerator } from './text-generation.js'
 import { textGenerator } from './text-generation.node.js'
 import { TextModel } from './text-model.js'
+import { rewriter, type TextRewriter } from './text2text.js'
 import { type TokenClassifier, tokenClassifier } from './token-classification.js'
 import { type ZeroShotClassifier, zeroShotClassifier } from './zero-shot-classification.js'
 
@@ -33,6 +36,9 @@ export interface Pipelines {
   'feature-extraction': FeatureExtractor
   'sentence-similarity': SentenceComparer
   'text-generation': TextGenerator
+  'text2text-generation': TextRewriter<'text2text-generation'>
+  summarization: TextRewriter<'summarization'>
+  translation: TextRewriter<'translation'>
   'image-classification': ImageClassifier
 }
 
@@ -91,7 +97,7 @@ export const TASK_TABLE: { readonly [T in TaskName]: TaskEntry<Pipelines[T]> } =
   'zero-shot-classification': {
     published: headed(AutoModelForSequenceClassification, 'zero-shot-classification', zeroShotClassifier),
   },
-  'feature-extraction': { published: headless(featureExtractor), classes: /(?<!LMHead)Model$/ },
+  'feature-extraction': { published: headless(featureExtractor), classes: /(?<!LMHead|MT)Model$/ },
   'sentence-similarity': {
     published: headless(async (text, found, options) => sentenceComparer(text, await sentenceSettings(found, options))),
   },
@@ -100,6 +106,12 @@ export const TASK_TABLE: { readonly [T in TaskName]: TaskEntry<Pipelines[T]> } =
     published: headed(AutoModelForCausalLM, 'text-generation', publishedTextGenerator),
     classes: /(ForCausalLM|LMHeadModel)$/,
   },
+  'text2text-generation': {
+    published: headed(AutoModelForSeq2SeqLM, 'text2text-generation', rewriter('text2text-generation')),
+    classes: /(ForConditionalGeneration|MTModel)$/,
+  },
+  summarization: { published: headed(AutoModelForSeq2SeqLM, 'summarization', rewriter('summarization')) },
+  translation: { published: headed(AutoModelForSeq2SeqLM, 'translation', rewriter('translation')) },
   'image-classification': { own: imageClassifier },
 }
 
