@@ -208,7 +208,8 @@ abstract class WithVocabulary extends Headed<AlbertConfig> {
   }
 
   override vocabularyParameters(): readonly Parameter[] {
-    return [this.predictions.bias, this.predictions.decoder.weight]
+    const { bias, decoder } = this.predictions
+    return decoder.bias ? [bias, decoder.weight, decoder.bias] : [bias, decoder.weight]
   }
 }
 

@@ -150,7 +150,9 @@ abstract class WithVocabulary extends Headed<BertConfig, BertModel> {
 
   override vocabularyParameters(): readonly Parameter[] {
     const { predictions } = this.cls
-    return predictions ? [predictions.bias, predictions.decoder.weight] : []
+    if (!predictions) return []
+    const { bias, decoder } = predictions
+    return decoder.bias ? [bias, decoder.weight, decoder.bias] : [bias, decoder.weight]
   }
 }
 

@@ -149,7 +149,10 @@ export class DebertaV2ForMaskedLM extends Headed<DebertaV2Config, DebertaV2Model
   }
 
   override vocabularyParameters(): readonly Parameter[] {
-    if (this.cls) return [this.cls.predictions.bias, this.cls.predictions.decoder.weight]
+    if (this.cls) {
+      const { bias, decoder } = this.cls.predictions
+      return decoder.bias ? [bias, decoder.weight, decoder.bias] : [bias, decoder.weight]
+    }
     return this.lm_predictions ? [this.lm_predictions.lm_head.bias] : []
   }
 

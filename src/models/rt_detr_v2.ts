@@ -25,7 +25,9 @@ import {
 } from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
 import { EncoderModel, Headed } from './blocks/heads.js'
+import { Recorder } from './blocks/outputs.js'
 import { ResNetD } from './blocks/resnet-d.js'
+import { decoderFields, encoderFields } from './blocks/seq2seq.js'
 import { flattenGrid, imagesOf, unflattenGrid } from './blocks/vision.js'
 import { PlacedAttention } from './detr.js'
 import { type ConfigOf, defineConfig, type JsonObject, parseConfig } from './pretrained/config.js'
@@ -166,12 +168,14 @@ class EncoderLayer extends Module {
     this.#act = activation(settings.encoder_activation_function)
   }
 
-  forward(states: Tensor, places: Tensor | null): Tensor {
+  forward(states: Tensor, places: Tensor | null, recorder: Recorder): Tensor {
     const around = (x: Tensor, norm: torch.LayerNorm, part: (x: Tensor) => Tensor): Tensor =>
       this.settings.normalize_before ? add(x, part(norm.forward(x))) : norm.forward(add(x, part(x)))
     const attended = around(states, this.self_attn_layer_norm, (x) => {
       const placed = places ? add(x, places) : x
-      return this.dropout.forward(this.self_attn.look(placed, placed, x, null, false).output)
+      const { output, weights } = this.self_attn.look(placed, placed, x, null, recorder.wantsAttentions)
+      recorder.attention(weights)
+      return this.dropout.forward(output)
     })
     // With norms before, the sum goes on from the normed states, as in the reference.
     const base = this.settings.normalize_before ? this.final_layer_norm.forward(attended) : attended
@@ -204,12 +208,12 @@ class ScaleEncoder extends Module {
     this.layers = Array.from({ length: settings.encoder_layers }, () => new EncoderLayer(settings))
   }
 
-  forward(map: Tensor): Tensor {
+  forward(map: Tensor, recorder: Recorder): Tensor {
     const { encoder_hidden_dim: width, positional_encoding_temperature: heat, eval_size: size } = this.settings
     const [, , rows, columns] = map.shape
     const places = this.training || size === null ? sines(rows, columns, width, heat) : null
     return unflattenGrid(
-      this.layers.reduce((x, layer) => layer.forward(x, places), flattenGrid(map)),
+      this.layers.reduce((x, layer) => layer.forward(x, places, recorder), flattenGrid(map)),
       rows,
       columns,
     )
@@ -235,10 +239,15 @@ class HybridEncoder extends Module {
     this.pan_blocks = steps.map(() => new Fusion(settings))
   }
 
-  forward(given: readonly Tensor[]): readonly Tensor[] {
+  forward(given: readonly Tensor[], recorder: Recorder): readonly Tensor[] {
     const maps = [...given]
-    for (const [i, level] of this.settings.encode_proj_layers.entries())
-      if (this.settings.encoder_layers > 0) maps[level] = this.encoder[i].forward(maps[level])
+    if (this.settings.encoder_layers > 0) {
+      for (const [i, level] of this.settings.encode_proj_layers.entries()) {
+        if (i === 0) recorder.state(maps[level])
+        maps[level] = this.encoder[i].forward(maps[level], recorder)
+        recorder.state(maps[level])
+      }
+    }
     const fine = [maps[maps.length - 1]]
     for (const [i, lateral] of this.lateral_convs.entries()) {
       const top = lateral.forward(fine[0])
@@ -267,6 +276,24 @@ class Mlp extends Module {
   }
 }
 
+/** Values of maps [N, C, rows, columns] at the places that hold the points [N, Q, P, 2]: [N, C, Q, P]. */
+function nearest(maps: Tensor, points: Tensor): Tensor {
+  const [count, width, rows, columns] = maps.shape
+  const [, queries, each] = points.shape
+  const index = (axis: number, extent: number): Tensor =>
+    clamp(points.select(-1, axis).mul(extent).add(0.5).to('i32'), 0, extent - 1)
+  const flat = add(mul(index(1, rows), columns), index(0, columns))
+  const wanted = expand(reshape(flat, [count, 1, queries * each]), [count, width, queries * each])
+  return reshape(gather(reshape(maps, [count, width, rows * columns]), 2, wanted), [count, width, queries, each])
+}
+
+/** What all layers of the decoder look at: memory [B, S, H] of maps of the given sizes. */
+interface Scene {
+  readonly memory: Tensor
+  readonly sizes: readonly Numbers[]
+  readonly recorder: Recorder
+}
+
 /** Each query looks at a few points of every map around its box. */
 class DeformableAttention extends Module {
   readonly sampling_offsets: torch.Linear
@@ -284,8 +311,8 @@ class DeformableAttention extends Module {
       decoder_n_points: points,
     } = settings
     if (width % heads !== 0) throw new RangeError(`d_model ${width} does not divide into ${heads} heads`)
-    if (settings.decoder_method !== 'default')
-      throw new RangeError(`decoder_method '${settings.decoder_method}' is not supported; there is 'default'`)
+    if (settings.decoder_method !== 'default' && settings.decoder_method !== 'discrete')
+      throw new RangeError(`decoder_method must be 'default' or 'discrete', got '${settings.decoder_method}'`)
     this.sampling_offsets = new torch.Linear(width, heads * levels * points * 2)
     this.attention_weights = new torch.Linear(width, heads * levels * points)
     this.value_proj = new torch.Linear(width, width)
@@ -294,8 +321,8 @@ class DeformableAttention extends Module {
     this.n_points_scale = new Parameter(tensor(shares), { trainable: false })
   }
 
-  /** Queries [B, Q, H], boxes [B, Q, 4], memory [B, S, H] of maps of the given sizes. */
-  forward(x: Tensor, boxes: Tensor, memory: Tensor, sizes: readonly Numbers[]): Tensor {
+  /** Queries [B, Q, H], boxes [B, Q, 4]. */
+  forward(x: Tensor, boxes: Tensor, { memory, sizes, recorder }: Scene): Tensor {
     const { decoder_attention_heads: heads, decoder_n_points: points } = this.settings
     const [batch, queries, width] = x.shape
     const all = sizes.length * points
@@ -308,17 +335,18 @@ class DeformableAttention extends Module {
     const raw = reshape(this.sampling_offsets.forward(x), [batch, queries, heads, all, 2])
     const scaled = mul(mul(raw, reshape(this.n_points_scale, [all, 1])), box.narrow(-1, 2, 2))
     const places = add(box.narrow(-1, 0, 2), mul(scaled, this.settings.decoder_offset_scale))
-    const grid = sub(mul(perHead(places, [all, 2]), 2), 1)
-    const weights = perHead(softmax(reshape(this.attention_weights.forward(x), [batch, queries, heads, all]), -1), [
-      all,
-    ])
+    const points2d = perHead(places, [all, 2])
+    const shares = softmax(reshape(this.attention_weights.forward(x), [batch, queries, heads, all]), -1)
+    if (recorder.wantsAttentions) recorder.crossAttention(shares)
+    const weights = perHead(shares, [all])
     const values = permute(this.value_proj.forward(memory), [0, 2, 1])
     let start = 0
     const seen = sizes.map(([rows, columns], level) => {
       const map = values.narrow(2, start, rows * columns)
       start += rows * columns
       const image = reshape(map, [batch * heads, width / heads, rows, columns])
-      return gridSample(image, grid.narrow(2, level * points, points))
+      const at = points2d.narrow(2, level * points, points)
+      return this.settings.decoder_method === 'discrete' ? nearest(image, at) : gridSample(image, sub(mul(at, 2), 1))
     })
     const mixed = sum(mul(cat(seen, -1), weights.unsqueeze(1)), -1)
     return this.output_proj.forward(permute(reshape(mixed, [batch, width, queries]), [0, 2, 1]))
@@ -352,11 +380,13 @@ class DecoderLayer extends Module {
     this.#act = activation(settings.decoder_activation_function)
   }
 
-  forward(states: Tensor, places: Tensor, boxes: Tensor, memory: Tensor, sizes: readonly Numbers[]): Tensor {
+  forward(states: Tensor, places: Tensor, boxes: Tensor, scene: Scene): Tensor {
+    const { recorder } = scene
     const placed = add(states, places)
-    const own = this.self_attn.look(placed, placed, states, null, false).output
-    const x = this.self_attn_layer_norm.forward(add(states, this.dropout.forward(own)))
-    const seen = this.encoder_attn.forward(add(x, places), boxes, memory, sizes)
+    const own = this.self_attn.look(placed, placed, states, null, recorder.wantsAttentions)
+    recorder.attention(own.weights)
+    const x = this.self_attn_layer_norm.forward(add(states, this.dropout.forward(own.output)))
+    const seen = this.encoder_attn.forward(add(x, places), boxes, scene)
     const y = this.encoder_attn_layer_norm.forward(add(x, this.dropout.forward(seen)))
     const inner = this.activation_dropout.forward(this.#act(this.fc1.forward(y)))
     return this.final_layer_norm.forward(add(y, this.dropout.forward(this.fc2.forward(inner))))
@@ -390,14 +420,16 @@ class Decoder extends Module {
     this.bbox_embed = Array.from({ length: count }, () => new Mlp(width, width, width, 4))
   }
 
-  forward(queries: Tensor, start: Tensor, memory: Tensor, sizes: readonly Numbers[]): Decoded {
+  forward(queries: Tensor, start: Tensor, scene: Scene): Decoded {
     let [states, boxes, logits, found] = [queries, sigmoid(start), queries, start]
     for (const [i, layer] of this.layers.entries()) {
-      states = layer.forward(states, this.query_pos_head.forward(boxes), boxes, memory, sizes)
+      scene.recorder.state(states)
+      states = layer.forward(states, this.query_pos_head.forward(boxes), boxes, scene)
       found = sigmoid(add(this.bbox_embed[i].forward(states), unsquash(boxes)))
       boxes = stopGradient(found)
       logits = this.class_embed[i].forward(states)
     }
+    scene.recorder.state(states)
     return { states, logits, boxes: found }
   }
 }
@@ -487,10 +519,11 @@ export class RTDetrV2Model extends EncoderModel<RTDetrV2Config> {
     this.decoder = new Decoder(settings)
   }
 
-  run(inputs: ModelInputs): Decoded & { readonly maps: readonly Tensor[] } {
+  run(inputs: ModelInputs): Decoded & { readonly output: BaseModelOutput } {
     const { num_queries: count, d_model: width } = this.config
     const projected = this.backbone.forward(inputs).map((map, i) => this.encoder_input_proj[i].forward(map))
-    const maps = this.encoder.forward(projected)
+    const seen = new Recorder(this.config, inputs)
+    const maps = this.encoder.forward(projected, seen)
     const sources = this.decoder_input_proj.map((map, i) => map.forward(maps[Math.min(i, maps.length - 1)]))
     const sizes = sources.map(({ shape }) => [shape[2], shape[3]])
     const memory = cat(sources.map(flattenGrid), 1)
@@ -506,12 +539,14 @@ export class RTDetrV2Model extends EncoderModel<RTDetrV2Config> {
     const queries = learned
       ? expand(learned.weight.value.unsqueeze(0), [batch, count, width])
       : stopGradient(chosen(states))
-    return { ...this.decoder.forward(queries, stopGradient(chosen(places)), memory, sizes), maps }
+    const own = new Recorder(this.config, inputs, true)
+    const found = this.decoder.forward(queries, stopGradient(chosen(places)), { memory, sizes, recorder: own })
+    const encoded = { ...encoderFields(found.states, seen), encoder_last_hidden_state: maps }
+    return { ...found, output: { last_hidden_state: found.states, ...encoded, ...decoderFields(own) } }
   }
 
   override forward(inputs: ModelInputs): BaseModelOutput {
-    const { states, maps } = this.run(inputs)
-    return { last_hidden_state: states, encoder_last_hidden_state: maps }
+    return this.run(inputs).output
   }
 }
 
@@ -525,8 +560,8 @@ export class RTDetrV2ForObjectDetection extends Headed<RTDetrV2Config, RTDetrV2M
 
   override forward(inputs: ModelInputs): LogitsOutput {
     if (inputs.labels) throw new TypeError('RT-DETRv2 has no loss here: leave out labels')
-    const { states, logits, boxes, maps } = this.base.run(inputs)
-    return { logits, pred_boxes: boxes, last_hidden_state: states, encoder_last_hidden_state: maps }
+    const { logits, boxes, output } = this.base.run(inputs)
+    return { logits, pred_boxes: boxes, ...output }
   }
 }
 

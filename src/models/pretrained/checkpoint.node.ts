@@ -12,13 +12,23 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   )
 
+/** Numbers that JSON lacks and Python writes all the same, as transformers 5 writes them: { "__float__": "Infinity" }. */
+function withNumbers(bytes: Buffer): Uint8Array {
+  if (!bytes.includes('Infinity') && !bytes.includes('NaN')) return bytes
+  const text = bytes.toString('utf8')
+  const fixed = text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (part) =>
+    part.startsWith('"') ? part : `{"__float__":"${part}"}`,
+  )
+  return Buffer.from(fixed)
+}
+
 /** A JSON object of a model folder; null where the file is absent. @throws FormatError naming the file */
 export async function readJsonObject(path: string): Promise<Record<string, unknown> | null> {
   const info = await stat(path).catch(() => null)
   if (!info) return null
   if (info.size > MAX_CONFIG_BYTES)
     throw new RangeError(`${path} has ${info.size} bytes, at most ${MAX_CONFIG_BYTES} are read`)
-  const json = parseStrictJson(await readFile(path), path)
+  const json = parseStrictJson(withNumbers(await readFile(path)), path)
   if (!isRecord(json)) throw new TypeError(`${path}: expected a JSON object`)
   return json
 }
