@@ -1,9 +1,17 @@
 import type { BenchCases } from './case.js'
 import { CHAIN_CASES } from './chain.js'
+import { CONV_CASES } from './conv.js'
 import { MATMUL_CASES } from './matmul.js'
 import { MLP_CASES } from './mlp.js'
 import { OP_CASES } from './ops.js'
 import { TRANSFORMER_CASES } from './transformers.js'
 
 /** Every case of `kaimo bench`, by name. */
-export const CASES: BenchCases = { ...MATMUL_CASES, ...MLP_CASES, ...OP_CASES, ...CHAIN_CASES, ...TRANSFORMER_CASES }
+export const CASES: BenchCases = {
+  ...MATMUL_CASES,
+  ...MLP_CASES,
+  ...OP_CASES,
+  ...CHAIN_CASES,
+  ...CONV_CASES,
+  ...TRANSFORMER_CASES,
+}
