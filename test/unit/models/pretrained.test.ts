@@ -117,6 +117,15 @@ describe('checkpoints of transformers', () => {
     assert.equal((await read({ id2label: { 0: 'no', 1: 'yes', 2: 'maybe' } })).num_labels, 3)
   })
 
+  test('numbers that JSON lacks are read as Python writes them, and saved as transformers 5 does', async () => {
+    const folder = await scratch()
+    const path = join(folder, 'config.json')
+    await writeFile(path, '{"model_type": "mamba2", "note": "Infinity stays", "time_step_limit": [0.0, Infinity]}')
+    const { raw } = await AutoConfig.fromPretrained(folder)
+    assert.deepEqual(raw.time_step_limit, [0, { __float__: 'Infinity' }])
+    assert.equal(raw.note, 'Infinity stays')
+  })
+
   test('token embeddings are resized together with the tied head', async () => {
     const config = { model_type: 'bert', vocab_size: 30, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 }
     const model = await AutoModelForMaskedLM.fromConfig({
