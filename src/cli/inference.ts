@@ -30,6 +30,8 @@ export interface InferenceOptions extends GlobalOptions {
   readonly question?: string
   readonly impossible?: boolean
   readonly source?: string
+  readonly corpus?: string
+  readonly index?: string
   readonly pooling?: Pooling
   readonly normalize?: boolean
   readonly maxLength?: number
@@ -107,7 +109,9 @@ const readingOptions = (command: Command): Command =>
     .option('--multi-label', 'zero-shot-classification: judge every class on its own')
     .option('--question <text>', 'question-answering: what is asked of the inputs')
     .option('--impossible', 'question-answering: allow that a text does not answer')
-    .option('--source <text>', 'sentence-similarity: what the inputs are compared with')
+    .option('--source <text>', 'sentence-similarity: what the inputs are compared with; reranking: the query')
+    .option('--corpus <file>', 'semantic-search: texts to search in, one a line; the inputs are queries')
+    .option('--index <folder>', 'semantic-search: keeps the vectors of the texts here')
     .addOption(
       new Option('--pooling <kind>', 'feature-extraction: one vector a text').choices(['none', 'mean', 'max', 'cls']),
     )
@@ -141,7 +145,7 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const linesOf = (text: string): string[] => text.split(/\r?\n/).filter((line) => line.trim() !== '')
+export const linesOf = (text: string): string[] => text.split(/\r?\n/).filter((line) => line.trim() !== '')
 
 /** Inputs from the command line, a file, or standard input (`-`, or nothing given and no terminal). */
 export async function collectInputs(args: readonly string[], file: string | undefined): Promise<string[]> {

@@ -6,12 +6,14 @@ import type {
   Features,
   MaskFilling,
   Pipelines,
+  RankedDocument,
+  SearchResult,
   TaskName,
   TextRewriter,
   ZeroShotClassification,
 } from '../tasks/index.node.js'
 import { UsageError } from './command.js'
-import type { InferenceOptions } from './inference.js'
+import { type InferenceOptions, linesOf } from './inference.js'
 import { printLine } from './output.js'
 
 /** Results for machines, and a table of them for people. */
@@ -178,6 +180,35 @@ const sentenceSimilarity: Run<'sentence-similarity'> = async (pipeline, inputs, 
   }
 }
 
+const semanticSearch: Run<'semantic-search'> = async (search, queries, options, signal) => {
+  const corpus = required(options.corpus, '--corpus', 'the file of texts to search in')
+  const { readTextFile } = await import('../formats/index.node.js')
+  const shared = given(common(options, signal))
+  const texts = linesOf(await readTextFile(corpus))
+  const index = await search.index(texts, { ...shared, ...given({ folder: options.index }) })
+  const found: SearchResult[][] = []
+  for (const query of queries) found.push(await search(query, index, { ...shared, topK: options.topK ?? 5 }))
+  return {
+    results: found.map((results, i) => ({ input: queries[i], results })),
+    head: ['query', 'text', 'similarity'],
+    rows: grouped(queries, found, ({ text, score }) => [text, decimal(score)]),
+  }
+}
+
+const reranking: Run<'reranking'> = async (rank, documents, options, signal) => {
+  const query = required(options.source, '--source', 'the query')
+  const found: RankedDocument[] = await rank(
+    query,
+    documents,
+    given({ ...common(options, signal), topK: options.topK }),
+  )
+  return {
+    results: found.map(({ document, index, score }) => ({ input: document, query, index, score })),
+    head: ['document', 'score'],
+    rows: found.map(({ document, score }) => [document, percent(score)]),
+  }
+}
+
 const textGeneration: Run<'text-generation'> = async (pipeline, prompts, options, signal) => {
   const { json, maxLength, temperature, topK, seed, stop, settings, truncation } = options
   const asked = given({ maxLength, temperature, topK, seed, stop, settings, truncation, signal })
@@ -233,6 +264,8 @@ export const RUNS: { readonly [T in TaskName]: Run<T> } = {
   'zero-shot-classification': zeroShot,
   'feature-extraction': featureExtraction,
   'sentence-similarity': sentenceSimilarity,
+  'semantic-search': semanticSearch,
+  reranking,
   'text-generation': textGeneration,
   'text2text-generation': rewrite,
   summarization: rewrite,

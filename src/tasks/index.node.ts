@@ -30,7 +30,9 @@ export {
   taskNamed,
   taskOfModel,
 } from './registry.node.js'
+export type { RankedDocument, Reranker, RerankOptions } from './reranking.js'
 export { embeddedModels, resolveModel } from './resolve.node.js'
+export type { SearchIndex, SearchOptions, SearchResult, SemanticSearcher } from './semantic-search.node.js'
 export type { SentenceComparer, Similarity, SimilarityOptions } from './sentence-similarity.js'
 export type { ClassifyTextOptions, TextClassifier, TextPair } from './text-classification.js'
 export type { GenerateOptions, Generation, TextGenerator } from './text-generation.js'

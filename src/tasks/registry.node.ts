@@ -16,6 +16,8 @@ import { type LoadedModel, loadModelFolder } from './model-folder.node.js'
 import { checkHead, type FoundModel, openTokenizer, type PipelineOptions, sentenceSettings } from './open.node.js'
 import { publishedTextGenerator } from './published-text-generation.js'
 import { type QuestionAnswerer, questionAnswerer } from './question-answering.js'
+import { type Reranker, reranker } from './reranking.js'
+import { type SemanticSearcher, semanticSearcher } from './semantic-search.node.js'
 import { type SentenceComparer, sentenceComparer } from './sentence-similarity.js'
 import { publishedTextClassifier, type TextClassifier } from './text-classification.js'
 import { textClassifier } from './text-classification.node.js'
@@ -35,6 +37,8 @@ export interface Pipelines {
   'zero-shot-classification': ZeroShotClassifier
   'feature-extraction': FeatureExtractor
   'sentence-similarity': SentenceComparer
+  'semantic-search': SemanticSearcher
+  reranking: Reranker
   'text-generation': TextGenerator
   'text2text-generation': TextRewriter<'text2text-generation'>
   summarization: TextRewriter<'summarization'>
@@ -101,6 +105,10 @@ export const TASK_TABLE: { readonly [T in TaskName]: TaskEntry<Pipelines[T]> } =
   'sentence-similarity': {
     published: headless(async (text, found, options) => sentenceComparer(text, await sentenceSettings(found, options))),
   },
+  'semantic-search': {
+    published: headless(async (text, found, options) => semanticSearcher(text, await sentenceSettings(found, options))),
+  },
+  reranking: { published: headed(AutoModelForSequenceClassification, 'reranking', reranker) },
   'text-generation': {
     own: textGenerator,
     published: headed(AutoModelForCausalLM, 'text-generation', publishedTextGenerator),

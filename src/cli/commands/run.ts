@@ -9,8 +9,8 @@ interface Options extends InferenceOptions {
 
 const HELP = `
 Tasks: text-classification (sentiment-analysis), token-classification (ner), fill-mask, question-answering, zero-shot-classification,
-feature-extraction, sentence-similarity (embeddings), text-generation, text2text-generation, summarization, translation,
-image-classification.`
+feature-extraction, sentence-similarity (embeddings), semantic-search, reranking, text-generation, text2text-generation, summarization,
+translation, image-classification.`
 
 export const command: CliCommand<Options> = {
   configure(command: Command) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import {
@@ -164,5 +164,39 @@ describe('feature-extraction and sentence-similarity', async () => {
     )
     const [vector] = await (await pipeline('sentence-similarity', folder)).embed(['the cat'])
     assert.deepEqual(vector, (await extract('the cat', { pooling: 'cls', normalize: true })).data)
+  })
+})
+
+describe('semantic-search and reranking', async () => {
+  const texts = ['the cat sat on the mat', 'who lived in paris ?', 'a quick brown fox']
+
+  test('the nearest text comes first, and vectors are kept in a folder', async () => {
+    const search = await pipeline('semantic-search', await folders.bert(AutoModel))
+    const folder = join(await folders.make(), 'index')
+    const index = await search.index(texts, { folder })
+    const [first, second] = await search('who lived in paris ?', index, { topK: 2 })
+    assert.deepEqual([first.text, first.index], [texts[1], 1])
+    near(first.score, 1)
+    assert.ok(second.score < first.score)
+    const kept = await search.index(texts, { folder })
+    assert.deepEqual(kept.vectors, index.vectors)
+    const modified = (await stat(join(folder, 'index.json'))).mtimeMs
+    await search.index(texts, { folder })
+    assert.equal((await stat(join(folder, 'index.json'))).mtimeMs, modified)
+    const more = await search.index([...texts, 'the dogs'], { folder })
+    assert.equal(more.vectors.length, 4 * more.width)
+    await assert.rejects(search.index([]), /no texts to search in/)
+  })
+
+  test('documents are ordered by the score that the model gives them with the query', async () => {
+    const folder = await folders.bert(AutoModelForSequenceClassification, { id2label: { 0: 'relevance' } })
+    const rank = await pipeline('reranking', folder)
+    const classify = await pipeline('text-classification', folder)
+    const ranked = await rank('where ?', texts)
+    assert.deepEqual(ranked.map(({ index }) => index).sort(), [0, 1, 2])
+    assert.ok(ranked[0].score >= ranked[1].score && ranked[1].score >= ranked[2].score)
+    for (const { document, score } of ranked)
+      near((await classify({ text: 'where ?', textPair: document })).score, score)
+    assert.equal((await rank('where ?', texts, { topK: 1 })).length, 1)
   })
 })
