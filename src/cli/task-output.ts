@@ -13,7 +13,8 @@ import type {
   ZeroShotClassification,
 } from '../tasks/index.node.js'
 import { UsageError } from './command.js'
-import { type InferenceOptions, linesOf } from './inference.js'
+import type { InferenceOptions } from './inference.js'
+import { linesOf } from './inputs.js'
 import { printLine } from './output.js'
 
 /** Results for machines, and a table of them for people. */
