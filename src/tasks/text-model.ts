@@ -131,11 +131,13 @@ export class TextModel {
     )
     return async (rows, { batchSize = 8, signal } = {}) => {
       checkCount('batchSize', batchSize)
+      // Without padding, models that look for a text's last token take one text at a time.
+      const size = this.padding === null ? 1 : batchSize
       const results = new Array<Record<K, RowArray>>(rows.length)
       for (const [length, members] of this.groups(rows)) {
-        for (let at = 0; at < members.length; at += batchSize) {
+        for (let at = 0; at < members.length; at += size) {
           signal?.throwIfAborted()
-          const part = members.slice(at, at + batchSize)
+          const part = members.slice(at, at + size)
           const outputs = forward(
             this.inputs(
               part.map((i) => rows[i]),
@@ -145,10 +147,10 @@ export class TextModel {
           for (const [key, output] of Object.entries<Tensor>(outputs)) {
             const shape = output.shape.slice(1)
             const data = (await output.data()) as Float32Array
-            const size = data.length / part.length
+            const elements = data.length / part.length
             for (const [row, i] of part.entries()) {
               results[i] ??= {} as Record<K, RowArray>
-              results[i][key as K] = { shape, data: data.subarray(row * size, (row + 1) * size) }
+              results[i][key as K] = { shape, data: data.subarray(row * elements, (row + 1) * elements) }
             }
           }
         }
@@ -157,9 +159,14 @@ export class TextModel {
     }
   }
 
+  /** The id that the model knows as padding; null where rows cannot be padded, since heads look for the last token before it. */
+  private get padding(): number | null {
+    return this.tokenizer.padTokenId === null ? null : this.model.config.pad_token_id
+  }
+
   /** Rows by the length they are padded to, which depends on their own length alone. */
   private groups(rows: readonly Encoding[]): Map<number, number[]> {
-    const pads = this.tokenizer.padTokenId !== null
+    const pads = this.padding !== null
     const groups = new Map<number, number[]>()
     for (const [i, { length }] of rows.entries()) {
       if (length === 0) throw new RangeError(`input ${i + 1} has no tokens`)
@@ -178,10 +185,10 @@ export class TextModel {
       for (const [i, row] of rows.entries()) block.set(column(row), i * length)
       return tensor(block, { shape })
     }
-    const { padTokenId, padTokenTypeId, config } = this.tokenizer
+    const { padTokenTypeId, config } = this.tokenizer
     const types = config.modelInputNames.includes('token_type_ids')
     return {
-      input_ids: pack(({ ids }) => ids, padTokenId ?? 0),
+      input_ids: pack(({ ids }) => ids, this.padding ?? 0),
       attention_mask: pack(({ attentionMask }) => attentionMask, 0),
       ...(types ? { token_type_ids: pack(({ typeIds }) => typeIds, padTokenTypeId) } : {}),
     }

@@ -33,6 +33,10 @@ async function open(recipe: FineTuningRecipe, files: DataFiles, { tuned, signal 
       `initialModel: ${found.name} is a model of this package; fine-tune it with the task ${String(found.config.task)}`,
     )
   const notes: string[] = []
+  const tokenizer = await openTokenizer(found, { signal })
+  const padding = found.config.pad_token_id ?? tokenizer.padTokenId
+  if (padding === null)
+    throw new RecipeError(`initialModel: ${found.name} names no padding token, which batches of texts need`)
   const loading: LoadOptions = { dtype: 'f32', signal, onNote: (note) => notes.push(note) }
   const classes = AutoModelForSequenceClassification
   let model: PreTrainedModel
@@ -42,13 +46,13 @@ async function open(recipe: FineTuningRecipe, files: DataFiles, { tuned, signal 
     data = await loadFineTuningData(recipe, files, recipe.problem === 'regression' ? null : labelsOf(model), signal)
   } else {
     data = await loadFineTuningData(recipe, files, null, signal)
+    // Decoders' configs often name no padding.
     model = await classes.fromPretrained(found.source, {
       ...loading,
       ...(data.labels ? { labels: data.labels } : { numLabels: 1 }),
-      config: { problem_type: recipe.problem },
+      config: { problem_type: recipe.problem, ...(tokenizer.padTokenId === null ? {} : { pad_token_id: padding }) },
     })
   }
-  const tokenizer = await openTokenizer(found, { signal })
   return { text: new TextModel(found.name, model, tokenizer), data, notes }
 }
 

@@ -64,6 +64,14 @@ describe('text-classification by a published checkpoint', async () => {
     await assert.rejects(classify('a', { maxLength: 25 }), /maxLength 25 is more than the 24 tokens/)
   })
 
+  test('decoders that know no padding read each text as it is', async () => {
+    const decoder = await pipeline('text-classification', await folders.gpt2(AutoModelForSequenceClassification))
+    const texts = ['the cat sat', 'a dog .', 'who']
+    const together = await decoder(texts)
+    for (const [i, text] of texts.entries()) assert.deepEqual(together[i], await decoder(text))
+    assert.notEqual(together[0].score, together[2].score)
+  })
+
   test('an abort ends it', async () => {
     await assert.rejects(classify('a', { signal: AbortSignal.abort() }), { name: 'AbortError' })
   })
