@@ -184,7 +184,10 @@ void pad_line(const ConvShape& s, const PaddedInput& p, const Inside& wi, const 
       zero_row(dst + (wi.first + wi.end) * s.ci, (width - wi.first - wi.end) * s.ci);
     }
     if (!row_inside) return;
-    if (s.x_c == 1) {
+    if ((s.x_c == 1 || s.ci == 1) && l == 1 && s.x_s[2] == s.ci) {
+      const size_t bytes = sizeof(T) * size_t((wi.end - wi.begin) * s.ci);
+      __builtin_memcpy(dst + (wi.first + wi.begin) * s.ci, src + wi.begin * s.ci, bytes);
+    } else if (s.x_c == 1) {
       for (int64_t i = wi.begin; i < wi.end; ++i) {
         __builtin_memcpy(dst + (wi.first + i * l) * s.ci, src + i * s.x_s[2], sizeof(T) * size_t(s.ci));
       }
@@ -207,7 +210,7 @@ template <typename T>
 void fill_padded(Pool* pool, const ConvShape& s, const PaddedInput& p, int64_t n0, int64_t batch, T* memory) {
   const Inside di(s, 0), hi(s, 1), wi(s, 2);
   const int64_t depth = s.covered(0), height = s.covered(1), lines = s.groups * batch * depth * height;
-  parallel_ranges(pool, lines, double(s.covered(2) * s.ci) * 0.4, [&](int64_t begin, int64_t end, int) {
+  parallel_ranges(pool, lines, 40 + double(s.covered(2) * s.ci) * 0.4, [&](int64_t begin, int64_t end, int) {
     for (int64_t line = begin; line < end; ++line) {
       const int64_t h = line % height, d = line / height % depth, n = line / height / depth % batch, g = line / height / depth / batch;
       const int64_t ih = h - hi.first, id = d - di.first;
