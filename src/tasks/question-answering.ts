@@ -15,7 +15,7 @@ export interface AnswerOptions extends RunOptions {
   readonly maxAnswerLength?: number
   /** Tokens of a window over the context, the question included. Default 384, or what the model reads. */
   readonly maxLength?: number
-  /** Tokens that neighbouring windows share. Default 128, at most half a window. */
+  /** Tokens that neighbouring windows share. Default 128, or half a window. */
   readonly stride?: number
   /** Whether "the text does not say" is an answer, given as the empty text. Default false. */
   readonly handleImpossibleAnswer?: boolean
@@ -24,6 +24,7 @@ export interface AnswerOptions extends RunOptions {
 }
 
 export interface Answer {
+  /** Probability, by the rule of transformers 4: those of candidates with the same text are added. */
   readonly score: number
   /** `context.slice(start, end)`. */
   readonly start: number
@@ -79,6 +80,17 @@ function wordRange(window: Encoding, token: number): readonly [number, number] {
   return [offsets[first][0], offsets[last][1]]
 }
 
+/** Candidates of equal text as one, their scores added: spans that widen to the same words, and those that two windows see. */
+function withoutRepeats(answers: readonly Answer[]): Answer[] {
+  const byText = new Map<string, Answer>()
+  for (const answer of answers) {
+    const key = answer.answer.toLowerCase()
+    const known = byText.get(key)
+    byText.set(key, known ? { ...known, score: known.score + answer.score } : answer)
+  }
+  return [...byText.values()]
+}
+
 export function questionAnswerer(text: TextModel): QuestionAnswerer {
   const { name, tokenizer } = text
   const read = text.reader('question-answering', ({ start_logits: starts, end_logits: ends }) => ({ starts, ends }))
@@ -91,7 +103,7 @@ export function questionAnswerer(text: TextModel): QuestionAnswerer {
     const asked = tokenizer.backend.encode(question, null, { padding: null }).length
     const room = maxLength - asked - tokenizer.backend.addedTokenCount(true) + tokenizer.backend.addedTokenCount(false)
     if (room < 1) throw new RangeError(`${where}: the question has ${asked} tokens, a window has ${maxLength}`)
-    const stride = options.stride ?? Math.min(128, Math.floor(maxLength / 2), Math.floor(room / 2))
+    const stride = options.stride ?? Math.min(128, Math.floor(maxLength / 2), room - 1)
     return text.windows(question, context, { stride, maxLength })
   }
 
@@ -114,7 +126,9 @@ export function questionAnswerer(text: TextModel): QuestionAnswerer {
     const [starts, ends] = logits.map((row) => probabilities(row, window, allowed))
     const none = handleImpossibleAnswer && cls >= 0 ? starts[cls] * ends[cls] : 1
     const places = [...sequenceIds.keys()].filter((i) => sequenceIds[i] === 1)
-    const answers = spansOf(starts, ends, places, maxAnswerLength, topK).map(({ first, last, score }): Answer => {
+    // Several spans may widen to the same words.
+    const candidates = alignToWords ? 2 * topK + 10 : topK
+    const answers = spansOf(starts, ends, places, maxAnswerLength, candidates).map(({ first, last, score }): Answer => {
       const start = alignToWords ? wordRange(window, first)[0] : offsets[first][0]
       const end = alignToWords ? wordRange(window, last)[1] : offsets[last][1]
       return { score, start, end, answer: context.slice(start, end) }
@@ -135,15 +149,8 @@ export function questionAnswerer(text: TextModel): QuestionAnswerer {
       })
       const none = Math.min(...found.map((one) => one.none))
       const impossible: Answer[] = options.handleImpossibleAnswer ? [{ score: none, start: 0, end: 0, answer: '' }] : []
-      const ranked = [...found.flatMap((one) => one.answers), ...impossible].sort((a, b) => b.score - a.score)
-      // Windows overlap: a span that two of them see counts once.
-      const seen = new Set<string>()
-      return ranked
-        .filter(({ start, end }) => {
-          const key = `${start}-${end}`
-          return seen.has(key) ? false : Boolean(seen.add(key))
-        })
-        .slice(0, topK)
+      const joined = withoutRepeats(found.flatMap((one) => one.answers))
+      return [...joined, ...impossible].sort((a, b) => b.score - a.score).slice(0, topK)
     })
   }
 
