@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
@@ -91,6 +91,17 @@ describe('kaimo run with published checkpoints', () => {
       assert.equal(code, 2, stderr)
       assert.match(stderr, new RegExp(option))
     }
+  })
+
+  it('searches a file by meaning, and keeps the vectors', async () => {
+    writeFileSync(join(folder, 'corpus.txt'), 'the cat sat\nwho lived in paris ?\na fox\n')
+    const model = await folders.bert(AutoModel)
+    const args = ['run', 'semantic-search', '--model', model, '--corpus', 'corpus.txt', '--index', 'kept', 'a fox']
+    const { results } = await json([...args, '--top-k', '1'])
+    assert.equal((results[0].results as { text: string }[])[0].text, 'a fox')
+    assert.ok(existsSync(join(folder, 'kept', 'vectors.safetensors')))
+    const ranked = await json(['run', 'reranking', '--model', classifier, '--source', 'who', 'a cat', 'a fox'])
+    assert.equal(ranked.results.length, 2)
   })
 
   it('refuses what it cannot do, in one line', async () => {
