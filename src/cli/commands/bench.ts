@@ -5,6 +5,9 @@ import type { Timing, Verified } from '../bench/measure.js'
 import { type CliCommand, UsageError, wholeNumber } from '../command.js'
 import { printJson, printLine, printTable } from '../output.js'
 
+/** Rounds of the ring under the profiler. */
+const PROFILED = 5
+
 interface Options {
   readonly case?: string
   readonly list?: boolean
@@ -74,12 +77,13 @@ async function runCase(name: string, options: Options, signal: AbortSignal): Pro
   return record(name, prepared, timing, verified, { threads, backend: currentBackend().name, isa, ...peak })
 }
 
-/** One round of the ring under the profiler: a table to read, and files where a folder is named. */
+/** Some rounds of the ring under the profiler: a table to read, and files where a folder is named. */
 async function profileCase(name: string, prepared: Prepared, { profile, json }: Options): Promise<void> {
   const { startProfile, realise } = await import('../../runtime/index.js')
   const { printProfile, writeProfile } = await import('../profile.js')
   const running = startProfile()
-  for (let slot = 0; slot < prepared.ring; slot++) await realise(prepared.step(slot).map(({ value }) => value))
+  for (let slot = 0; slot < PROFILED * prepared.ring; slot++)
+    await realise(prepared.step(slot % prepared.ring).map(({ value }) => value))
   const result = running.stop()
   if (!json) await printProfile(result)
   if (typeof profile === 'string') await writeProfile(profile, name, result)
