@@ -1,7 +1,7 @@
 import type { KernelSpan, Profile } from './profile.js'
+import { COLOURS, escapeXml } from './svg.js'
 
-// Colours that stay apart for the colour-blind (Okabe and Ito 2008).
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#f0e442']
+const KERNEL_COLOURS = [...COLOURS, '#f0e442']
 const OTHER = '#999999'
 const WIDTH = 1200
 const [ROW, GAP, LEFT, TOP] = [28, 6, 160, 56]
@@ -9,14 +9,11 @@ const [ROW, GAP, LEFT, TOP] = [28, 6, 160, 56]
 /** Narrower boxes than this are left out: nothing would be seen of them. */
 const LEAST_WIDTH = 0.25
 
-const escapeXml = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c)
-
 function coloursOf(spans: readonly KernelSpan[]): Map<string, string> {
   const time = new Map<string, number>()
   for (const { kernel, duration } of spans) time.set(kernel, (time.get(kernel) ?? 0) + duration)
   const longest = [...time].sort((a, b) => b[1] - a[1]).map(([kernel]) => kernel)
-  return new Map(longest.map((kernel, i) => [kernel, COLOURS[i] ?? OTHER]))
+  return new Map(longest.map((kernel, i) => [kernel, KERNEL_COLOURS[i] ?? OTHER]))
 }
 
 function legend(colours: ReadonlyMap<string, string>): string {

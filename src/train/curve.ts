@@ -1,7 +1,6 @@
+import { COLOURS, escapeXml } from '../runtime/svg.js'
 import type { History } from './history.js'
 
-// Colours that stay apart for the colour-blind (Okabe and Ito 2008).
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 const WIDTH = 640
 const HEIGHT = 360
 const MARGIN = { left: 64, right: 16, top: 32, bottom: 44 }
@@ -20,9 +19,6 @@ function seriesOf(history: History, names: readonly string[]): Series[] {
     return points.length > 0 ? [{ name, points }] : []
   })
 }
-
-const escapeXml = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c)
 
 /** Round numbers that cover [low, high]. */
 export function ticks(low: number, high: number, count: number): number[] {

@@ -48,6 +48,7 @@ interface Known {
 /** Spans of native programs with what each kernel had to do. */
 export class CpuProfiler implements Profiler {
   private readonly programs = new Map<number, WeakRef<Known>>()
+  private readonly gone = new FinalizationRegistry<number>((id) => this.programs.delete(id))
 
   constructor(
     private readonly addon: NativeAddon,
@@ -57,11 +58,12 @@ export class CpuProfiler implements Profiler {
 
   /** Makes the spans of a program readable for as long as `known` is alive. */
   know(program: NativeProgram, known: Known): void {
-    this.programs.set(this.addon.programId(program), new WeakRef(known))
+    const id = this.addon.programId(program)
+    this.programs.set(id, new WeakRef(known))
+    this.gone.register(known, id)
   }
 
   start(): void {
-    for (const [id, known] of this.programs) if (!known.deref()) this.programs.delete(id)
     this.addon.startProfile(MOST_SPANS)
   }
 

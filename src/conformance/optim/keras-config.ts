@@ -1,4 +1,5 @@
-import { keras, type LearningRate, type Optimizer } from '../../optim/index.js'
+import type { LearningRate, Optimizer } from '../../optim/index.js'
+import { OPTIMIZERS } from '../../train/keras/compile.js'
 import { UnsupportedError } from '../unsupported.js'
 import { allOptions, camelOptions } from './options.js'
 import { scheduleNamed } from './schedules.js'
@@ -7,22 +8,6 @@ import { scheduleNamed } from './schedules.js'
 export interface KerasConfig {
   readonly class_name: string
   readonly config: Readonly<Record<string, unknown>>
-}
-
-const FACTORIES: Readonly<Record<string, (options: never) => unknown>> = {
-  SGD: keras.sgd,
-  Adam: keras.adam,
-  AdamW: keras.adamw,
-  RMSprop: keras.rmsprop,
-  Adagrad: keras.adagrad,
-  Adadelta: keras.adadelta,
-  Adamax: keras.adamax,
-  Nadam: keras.nadam,
-  Ftrl: keras.ftrl,
-  Lion: keras.lion,
-  Lamb: keras.lamb,
-  Adafactor: keras.adafactor,
-  Muon: keras.muon,
 }
 
 const isConfig = (value: unknown): value is KerasConfig =>
@@ -35,7 +20,7 @@ function learningRate(value: unknown): LearningRate | undefined {
 
 /** An optimizer from its Keras configuration. @throws UnsupportedError for a class that this build lacks */
 export function kerasOptimizer({ class_name, config }: KerasConfig): Optimizer {
-  const factory = FACTORIES[class_name] as ((options: object) => Optimizer) | undefined
+  const factory = OPTIMIZERS[class_name] as ((options: object) => Optimizer) | undefined
   if (!factory) throw new UnsupportedError(`keras.${class_name}`)
   const { learning_rate, ...others } = config
   return factory({ ...allOptions(others), learningRate: learningRate(learning_rate) })

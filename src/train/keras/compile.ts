@@ -8,7 +8,7 @@ import type { CompileOptions } from '../compile.js'
 type Factory = (options: never) => unknown
 
 /** By Keras' class name. */
-const OPTIMIZERS: Readonly<Record<string, Factory>> = {
+export const OPTIMIZERS: Readonly<Record<string, Factory>> = {
   SGD: keras.sgd,
   Adam: keras.adam,
   AdamW: keras.adamw,

@@ -1,4 +1,5 @@
 /** Byte-pair encoding by scores of pieces, as SentencePiece's library does it. */
+import { Heap } from '../heap.js'
 import { PIECE_TYPES, type SentencePiece } from './model-proto.js'
 import type { PrefixMatcher } from './rules.js'
 
@@ -10,42 +11,6 @@ interface Candidate {
 }
 
 const before = (a: Candidate, b: Candidate): boolean => a.score > b.score || (a.score === b.score && a.left < b.left)
-
-/** A heap whose best is first. */
-class Agenda {
-  private readonly items: Candidate[] = []
-
-  push(item: Candidate): void {
-    const { items } = this
-    let i = items.length
-    items.push(item)
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (!before(item, items[parent])) break
-      items[i] = items[parent]
-      i = parent
-    }
-    items[i] = item
-  }
-
-  pop(): Candidate | undefined {
-    const { items } = this
-    const top = items[0]
-    const last = items.pop()
-    if (last === undefined || items.length === 0) return top
-    let i = 0
-    for (;;) {
-      let child = 2 * i + 1
-      if (child >= items.length) break
-      if (child + 1 < items.length && before(items[child + 1], items[child])) child++
-      if (!before(items[child], last)) break
-      items[i] = items[child]
-      i = child
-    }
-    items[i] = last
-    return top
-  }
-}
 
 /** Splits a text into characters (symbols of the user stay whole) and merges the pair of the highest score, from the left where equal. */
 export function mergePieces(
@@ -65,7 +30,7 @@ export function mergePieces(
   }
   const previous = symbols.map((_, i) => i - 1)
   const next = symbols.map((_, i) => (i + 1 < symbols.length ? i + 1 : -1))
-  const agenda = new Agenda()
+  const agenda = new Heap(before)
   /** Halves of pieces that only serve to build others. */
   const halves = new Map<string, readonly [string, string]>()
   const offer = (left: number, right: number): void => {

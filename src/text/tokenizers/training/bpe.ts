@@ -1,7 +1,7 @@
 import { Bpe } from '../models/bpe.js'
 import { type Model, Vocabulary } from '../models/model.js'
 import { WordPiece } from '../models/word-piece.js'
-import { PairQueue } from './pair-queue.js'
+import { pairQueue } from './pair-queue.js'
 import { compareCodePoints, requireModel, specialTokensOf, type Trainer, type TrainerOptions } from './trainer.js'
 
 export interface BpeTrainerOptions extends TrainerOptions {
@@ -29,7 +29,7 @@ class BpeLearner {
   private readonly lengths: number[][] = []
   private readonly pairCounts = new Map<number, number>()
   private pending = new Map<number, number[]>()
-  private readonly queue = new PairQueue()
+  private readonly queue = pairQueue()
 
   constructor(private readonly options: BpeTrainerOptions) {}
 
