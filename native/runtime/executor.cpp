@@ -2,17 +2,14 @@
 
 #include <chrono>
 #include <cstdlib>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "cpu.h"
+#include "memory.h"
 
 namespace kaimo {
 
 namespace {
 constexpr auto kSpin = std::chrono::microseconds(50);
-constexpr int64_t kHugePage = int64_t(2) << 20;
 }  // namespace
 
 Executor::Executor(int threads, bool may_spin) : pool_(threads, may_spin), may_spin_(may_spin), thread_([this] { loop(); }) {
@@ -26,13 +23,11 @@ bool Executor::reserve_arena(int64_t bytes) {
   arena_ = nullptr;
   arena_bytes_.store(0);
   // Large arenas sit on huge pages where the system has them: fewer page faults and TLB misses.
-  const int64_t unit = bytes >= kHugePage ? kHugePage : 4096;
+  const int64_t huge = static_cast<int64_t>(kHugePage), unit = bytes >= huge ? huge : 4096;
   const int64_t size = (bytes + unit - 1) / unit * unit;
   arena_ = static_cast<char*>(std::aligned_alloc(static_cast<size_t>(unit), static_cast<size_t>(size)));
   if (arena_ == nullptr) return false;
-#if defined(__linux__)
-  if (unit == kHugePage) madvise(arena_, static_cast<size_t>(size), MADV_HUGEPAGE);
-#endif
+  if (unit == huge) advise_huge_pages(arena_, static_cast<size_t>(size));
   arena_bytes_.store(size);
   return true;
 }

@@ -12,9 +12,17 @@
 namespace kaimo {
 
 namespace {
-constexpr size_t kHugePage = size_t(2) << 20;
 constexpr size_t kHeapStep = size_t(64) << 20;
 }  // namespace
+
+void advise_huge_pages(void* first, size_t bytes) {
+#if defined(__linux__)
+  madvise(first, bytes, MADV_HUGEPAGE);
+#else
+  (void)first;
+  (void)bytes;
+#endif
+}
 
 void keep_freed_memory() {
 #if defined(__GLIBC__)
@@ -27,15 +35,10 @@ void keep_freed_memory() {
 
 // The heap ahead is asked for as well, before anything touches it: a huge page of which a small page is in use stays in small pages.
 void prefer_huge_pages(const void* data, size_t bytes) {
-#if defined(__linux__)
   if (bytes < kHugePage / 2) return;
   const uintptr_t start = reinterpret_cast<uintptr_t>(data);
   const uintptr_t first = start & ~(kHugePage - 1), last = (start + bytes + kHeapStep) & ~(kHugePage - 1);
-  madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-  (void)data;
-  (void)bytes;
-#endif
+  advise_huge_pages(reinterpret_cast<void*>(first), last - first);
 }
 
 }  // namespace kaimo

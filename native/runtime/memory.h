@@ -7,6 +7,11 @@
 
 namespace kaimo {
 
+constexpr size_t kHugePage = size_t(2) << 20;
+
+// Asks for huge pages where the system has them; `first` is on a page.
+void advise_huge_pages(void* first, size_t bytes);
+
 // Once a process.
 void keep_freed_memory();
 
