@@ -32,6 +32,7 @@ function testExecutor() {
   const sources = [
     'test/executor_test.cpp',
     'runtime/executor.cpp',
+    'runtime/memory.cpp',
     'runtime/pool.cpp',
     'runtime/program.cpp',
     'runtime/cpu.cpp',
