@@ -1,5 +1,7 @@
+import { mapFileNatively } from './backends/cpu/file-map.js'
 import { createCpuBackend } from './backends/cpu/index.js'
 import { createInterpreterBackend } from './backends/interpreter/index.js'
+import { setFileMapper } from './formats/file-map.node.js'
 import { preferBackends, registerBackend } from './runtime/index.js'
 // Methods of models that read and write files.
 import './train/model-files.node.js'
@@ -19,6 +21,7 @@ function onFallback(name: string, reason: string): void {
 
 registerBackend('cpu', createCpuBackend)
 registerBackend('interpreter', createInterpreterBackend)
+setFileMapper(mapFileNatively)
 preferBackends(process.env.KAIMO_BACKEND ? [process.env.KAIMO_BACKEND] : ['cpu', 'interpreter'], onFallback)
 
 /** The package's entry in Node. */

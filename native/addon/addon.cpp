@@ -1,5 +1,5 @@
 // The Node-API shim over the executor. JavaScript sees: start, compile, run, runSync, alignment, arenaBytes,
-// programId, startProfile, stopProfile.
+// programId, startProfile, stopProfile, mapFile.
 //
 // Lives: the executor belongs to the process and is never destroyed. Each environment (main thread or worker) has an EnvState. A run
 // holds a reference to the array of its buffers until it is done. When an environment goes away, its runs are withdrawn first.
@@ -10,6 +10,7 @@
 
 #include "../runtime/cpu.h"
 #include "../runtime/executor.h"
+#include "../runtime/file_map.h"
 #include "../runtime/isa.h"
 #include "../runtime/memory.h"
 #include "napi_util.h"
@@ -279,6 +280,38 @@ napi_value stop_profile(napi_env env, napi_callback_info) {
   return array;
 }
 
+// mapFile(descriptor, start, bytes): an ArrayBuffer of that part of the file, which stays mapped as long as somebody holds it; null where
+// mapping is not possible. Throws where the file is shorter.
+napi_value map_file_range(napi_env env, napi_callback_info callback) {
+  napi_value args[3] = {};
+  size_t count = 3;
+  napi_get_cb_info(env, callback, &count, args, nullptr, nullptr);
+  int32_t descriptor = -1;
+  int64_t start = -1, bytes = -1;
+  if (napi_get_value_int32(env, args[0], &descriptor) != napi_ok || napi_get_value_int64(env, args[1], &start) != napi_ok ||
+      napi_get_value_int64(env, args[2], &bytes) != napi_ok || start < 0 || bytes < 1) {
+    return throw_error(env, "KAIMO_ARGUMENT", "mapFile(descriptor, start, bytes) expects three numbers, bytes being at least 1");
+  }
+  FileMap map;
+  napi_value buffer = nullptr;
+  napi_get_null(env, &buffer);
+  const MapStatus status = map_file(descriptor, static_cast<uint64_t>(start), static_cast<size_t>(bytes), &map);
+  if (status == MapStatus::too_short) return throw_error(env, "KAIMO_SHORT", "the file ends before byte " + std::to_string(start + bytes));
+  if (status != MapStatus::ok) return buffer;
+  const auto release = [](napi_env, void*, void* hint) {
+    FileMap* const held = static_cast<FileMap*>(hint);
+    unmap_file(*held);
+    delete held;
+  };
+  FileMap* const held = new FileMap(map);
+  // Refused where JavaScript memory lives in a cage of its own.
+  if (napi_create_external_arraybuffer(env, map.data, static_cast<size_t>(bytes), release, held, &buffer) != napi_ok) {
+    release(env, nullptr, held);
+    napi_get_null(env, &buffer);
+  }
+  return buffer;
+}
+
 napi_value init(napi_env env, napi_value exports) {
   EnvState* const state = new EnvState();
   napi_set_instance_data(env, state, [](napi_env, void* data, void*) { delete static_cast<EnvState*>(data); }, nullptr);
@@ -298,6 +331,7 @@ napi_value init(napi_env env, napi_value exports) {
       {"programId", nullptr, program_id, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"startProfile", nullptr, start_profile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"stopProfile", nullptr, stop_profile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"mapFile", nullptr, map_file_range, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof properties[0], properties);
   return exports;

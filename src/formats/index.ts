@@ -18,4 +18,4 @@ export {
   type SafetensorsHeader,
   serializeSafetensors,
 } from './safetensors.js'
-export type { TensorEntry, TensorFile } from './tensor-file.js'
+export type { ReadTensorOptions, TensorEntry, TensorFile } from './tensor-file.js'

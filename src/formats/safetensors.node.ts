@@ -10,6 +10,7 @@ import {
   writeNewFile,
 } from './atomic-file.node.js'
 import { FormatError } from './errors.js'
+import { mapFile } from './file-map.node.js'
 import { arrayFromBytes, checkHostArray, type HostArray, littleEndianBytes } from './host-array.js'
 import {
   headerLength,
@@ -23,7 +24,7 @@ import {
   type SafetensorsHeader,
 } from './safetensors.js'
 import { isRecord, parseStrictJson, show } from './strict-json.js'
-import type { TensorEntry, TensorFile } from './tensor-file.js'
+import type { ReadTensorOptions, TensorEntry, TensorFile } from './tensor-file.js'
 
 /** Fills `into` from `position` on. */
 async function readFully(handle: FileHandle, into: Uint8Array, position: number, source: string, signal?: AbortSignal) {
@@ -54,8 +55,26 @@ class SingleFile implements TensorFile {
     return this.header.metadata
   }
 
-  async read(name: string, options: { signal?: AbortSignal } = {}): Promise<HostArray> {
+  async read(name: string, options: ReadTensorOptions = {}): Promise<HostArray> {
     const { dtype, shape, start, end } = requireEntry(this.header, name)
+    const bytes =
+      (options.map && this.mapped(start, end, dtypeBytes(dtype))) || (await this.bytes(name, start, end, options))
+    return { dtype, shape, data: arrayFromBytes(bytes, dtype) }
+  }
+
+  /** The pages of the file; null where they cannot be shared, as with elements that start at odd places. */
+  private mapped(start: number, end: number, elementBytes: number): Uint8Array | null {
+    if (start % elementBytes !== 0) return null
+    try {
+      const buffer = mapFile(this.handle.fd, start, end - start)
+      return buffer && new Uint8Array(buffer)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'KAIMO_SHORT')) throw error
+      throw new FormatError(`${this.path}: ends before byte ${end}, it was longer when it was opened`, { cause: error })
+    }
+  }
+
+  private async bytes(name: string, start: number, end: number, options: ReadTensorOptions): Promise<Uint8Array> {
     let bytes: Uint8Array
     try {
       bytes = new Uint8Array(new ArrayBuffer(end - start))
@@ -69,7 +88,7 @@ class SingleFile implements TensorFile {
     } catch (error) {
       throw fileError('cannot read', this.path, error)
     }
-    return { dtype, shape, data: arrayFromBytes(bytes, dtype) }
+    return bytes
   }
 
   async close(): Promise<void> {
@@ -107,7 +126,7 @@ class ShardedFile implements TensorFile {
     this.metadata = Object.assign(Object.create(null), ...shards.map((shard) => shard.metadata))
   }
 
-  async read(name: string, options?: { signal?: AbortSignal }): Promise<HostArray> {
+  async read(name: string, options?: ReadTensorOptions): Promise<HostArray> {
     const owner = this.owners.get(name)
     if (owner === undefined)
       throw new FormatError(`${this.path}: no tensor ${show(name)} among its ${this.entries.size}`)

@@ -13,6 +13,15 @@ export interface TensorEntry {
   readonly bytes: number
 }
 
+export interface ReadTensorOptions {
+  readonly signal?: AbortSignal
+  /**
+   * Lets the array share the pages of the file where format, alignment and system allow it, instead of reading it. Writing into the array
+   * leaves the file alone, but the file must not be cut short or overwritten in its place while the array is in use. Default false.
+   */
+  readonly map?: boolean
+}
+
 /** Named tensors on disk, each read when asked for. */
 export interface TensorFile {
   /** Path of the file, or of the index that names its shards. */
@@ -21,6 +30,6 @@ export interface TensorFile {
   readonly entries: ReadonlyMap<string, TensorEntry>
   readonly metadata: Readonly<Record<string, string>>
   /** Reads one tensor. @throws FormatError where there is none of that name or its type cannot be read */
-  read(name: string, options?: { signal?: AbortSignal }): Promise<HostArray>
+  read(name: string, options?: ReadTensorOptions): Promise<HostArray>
   close(): Promise<void>
 }

@@ -34,6 +34,8 @@ export interface NativeAddon {
   startProfile(limit: number): void
   /** [program, instruction, start, duration], times in nanoseconds, for each kernel that ran since. */
   stopProfile(): Float64Array
+  /** Part of an open file as memory; null where mapping is not possible. @throws Error with code KAIMO_SHORT where the file is shorter */
+  mapFile(descriptor: number, start: number, bytes: number): ArrayBuffer | null
 }
 
 /** The native addon cannot be used; the message says why. */

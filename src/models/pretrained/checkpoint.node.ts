@@ -50,7 +50,7 @@ async function openTensors(path: string): Promise<OpenWeights> {
   return {
     source: path,
     shapes: new Map([...file.entries].map(([name, entry]) => [name, entry.shape])),
-    read: (name) => file.read(name),
+    read: (name) => file.read(name, { map: true }),
     close: () => file.close(),
   }
 }
