@@ -34,7 +34,8 @@ export abstract class BucketedSource<R> implements EpochSource {
     this.batches = this.groups.reduce((sum, [, group]) => sum + Math.ceil(group.length / buckets.batchSize), 0)
   }
 
-  *epoch(epoch: number, start = 0): Iterable<Batch> {
+  /** Numbers of the rows of each batch of an epoch, and what they are padded to. */
+  order(epoch: number): (readonly [length: number, rows: readonly number[]])[] {
     const { batchSize, shuffleSeed } = this.buckets
     const cuts: (readonly [length: number, rows: readonly number[]])[] = []
     for (const [g, [length, group]] of this.groups.entries()) {
@@ -46,7 +47,11 @@ export abstract class BucketedSource<R> implements EpochSource {
     }
     const order =
       shuffleSeed === null ? cuts.map((_, i) => i) : Array.from(permutation(cuts.length, shuffleSeed, epoch))
-    for (let i = start; i < order.length; i++) yield this.batch(cuts[order[i]][1], cuts[order[i]][0], epoch)
+    return order.map((i) => cuts[i])
+  }
+
+  *epoch(epoch: number, start = 0): Iterable<Batch> {
+    for (const [length, rows] of this.order(epoch).slice(start)) yield this.batch(rows, length, epoch)
   }
 
   /** One batch of rows by number, padded to a length. */

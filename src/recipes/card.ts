@@ -1,32 +1,39 @@
+import { FINE_TUNING_TASKS, isFineTuningTask } from './fine-tuning/schemas.js'
 import type { Job } from './job.js'
 import { PARTS } from './job.js'
 import { metricText, type Results } from './results.js'
-import type { Recipe } from './schema.js'
+import type { OwnRecipe, Recipe } from './schema.js'
 
-const TASK_COMMANDS: Readonly<Record<Recipe['task'], string>> = {
+const TASK_COMMANDS: Readonly<Record<OwnRecipe['task'], string>> = {
   'image-classification': 'kaimo run image-classification --model FOLDER picture.pgm',
   'text-classification': "kaimo run text-classification --model FOLDER 'a text'",
   'language-modeling': "kaimo run text-generation --model FOLDER 'a beginning'",
-  'sequence-classification': "kaimo run text-classification --model FOLDER 'a text'",
 }
 
-const PIPELINE_TAGS: Readonly<Record<Recipe['task'], string>> = {
+const commandFor = ({ task }: Recipe): string => {
+  if (!isFineTuningTask(task)) return TASK_COMMANDS[task]
+  const { runs, input } = FINE_TUNING_TASKS[task]
+  return `kaimo run ${runs} --model FOLDER ${input}`
+}
+
+const PIPELINE_TAGS: Readonly<Record<OwnRecipe['task'], string>> = {
   'image-classification': 'image-classification',
   'text-classification': 'text-classification',
   'language-modeling': 'text-generation',
-  'sequence-classification': 'text-classification',
 }
+
+const tagFor = ({ task }: Recipe): string =>
+  isFineTuningTask(task) ? FINE_TUNING_TASKS[task].runs : PIPELINE_TAGS[task]
 
 const count = (value: number): string => value.toLocaleString('en-US')
 
 function splitText(recipe: Recipe): string {
-  if (recipe.task === 'text-classification' || recipe.task === 'sequence-classification') {
-    const { split } = recipe.data
-    return split
-      ? `by FNV-1a-32 of a text's UTF-8 bytes modulo ${split.buckets}: ${split.test.join(', ') || 'none'} = test, ${split.validation.join(', ') || 'none'} = validation, the rest trains`
-      : 'as given by the files'
-  }
-  return `the last ${(100 * recipe.data.validationFraction).toFixed(0)} % of the training data is held out for validation`
+  if ('validationFraction' in recipe.data)
+    return `the last ${(100 * recipe.data.validationFraction).toFixed(0)} % of the training data is held out for validation`
+  const { split } = recipe.data
+  return split
+    ? `by FNV-1a-32 of a text's UTF-8 bytes modulo ${split.buckets}: ${split.test.join(', ') || 'none'} = test, ${split.validation.join(', ') || 'none'} = validation, the rest trains`
+    : 'as given by the files'
 }
 
 function dataSection(recipe: Recipe, job: Job): string[] {
@@ -70,14 +77,14 @@ export function modelCard(recipe: Recipe, job: Job, results: Results): string {
   const lines = [
     '---',
     'library_name: kaimo',
-    `pipeline_tag: ${PIPELINE_TAGS[recipe.task]}`,
+    `pipeline_tag: ${tagFor(recipe)}`,
     '---',
     '',
     `# ${recipe.name}`,
     '',
     ...(recipe.description ? [recipe.description, ''] : []),
     '```sh',
-    TASK_COMMANDS[recipe.task],
+    commandFor(recipe),
     '```',
     '',
     ...dataSection(recipe, job),

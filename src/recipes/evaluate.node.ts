@@ -3,13 +3,14 @@ import { loadModelFolder } from '../tasks/model-folder.node.js'
 import { type FoundModel, findSource } from '../tasks/open.node.js'
 import { type EpochSource, runEvaluation } from '../train/index.js'
 import { Trainer } from '../train/trainer.js'
+import { evaluatePart } from './evaluate-part.js'
 import { type DataChoice, sourceFromFiles } from './evaluation-data.node.js'
+import { type FineTuningRecipe, isFineTuning } from './fine-tuning/schemas.js'
 import { type Job, PARTS, type Part } from './job.js'
 import { classificationLoss } from './loss.js'
 import { recipeOfModel } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
 import { type PartResults, partResults } from './results.js'
-import type { FineTuningRecipe } from './schema.js'
 
 export interface EvaluateOptions {
   readonly dataDir?: string
@@ -38,39 +39,40 @@ interface Chosen {
 }
 
 /** The part of a job's data to evaluate on. */
-function partOfJob(job: Job, wanted: Part | undefined, name: string): Chosen {
+function partOfJob(job: Job, wanted: Part | undefined, name: string): Chosen & { readonly part: Part } {
   const part = wanted ?? (job.parts.test ? 'test' : 'validation')
   const source = job.parts[part]
   if (!source) {
     const there = PARTS.filter((candidate) => job.parts[candidate])
     throw new DataError(`the recipe of ${name} has no ${part} part; it has ${there.join(', ')}`)
   }
-  return { source, data: part, unit: job.unit, examples: job.sizes[part] }
+  return { source, part, data: part, unit: job.unit, examples: job.sizes[part] }
+}
+
+/** The data of a recipe with another file in place of its own. @throws DataError for a column that its files do not have */
+function onlyFile({ task, data }: FineTuningRecipe, { path, textColumn, labelColumn }: DataChoice): object {
+  const columns = Object.entries({ text: textColumn, label: labelColumn }).filter(([, name]) => name !== undefined)
+  const unknown = columns.find(([column]) => !(column in data.train))
+  if (unknown)
+    throw new DataError(`data for ${task} has no column of a ${unknown[0]}; its columns are those of the recipe`)
+  const train = { ...data.train, format: undefined, path, ...Object.fromEntries(columns) }
+  return { ...data, train, validation: undefined, test: undefined, split: undefined }
 }
 
 /** A fine-tuned checkpoint on a part of its recipe's data, or on another file in place of it. */
 async function evaluateFineTuned(found: FoundModel, options: EvaluateOptions): Promise<Evaluation> {
   const recipe = await recipeOfModel(found.source)
-  if (recipe.task !== 'sequence-classification')
+  if (!isFineTuning(recipe))
     throw new DataError(`${found.name} is a published checkpoint, its recipe is for ${recipe.task}`)
   const { data } = options
-  const file = data && {
-    ...recipe.data.train,
-    format: undefined,
-    path: data.path,
-    ...(data.textColumn === undefined ? {} : { text: data.textColumn }),
-    ...(data.labelColumn === undefined ? {} : { label: data.labelColumn }),
-  }
-  const changed: FineTuningRecipe = {
+  const changed = {
     ...recipe,
     batchSize: options.batchSize ?? recipe.batchSize,
-    data: file
-      ? { ...recipe.data, train: file, validation: undefined, test: undefined, split: undefined }
-      : recipe.data,
-  }
+    data: data ? onlyFile(recipe, data) : recipe.data,
+  } as FineTuningRecipe
   const job = await prepareJob(changed, { ...options, tuned: found.source })
-  const { source, unit, examples, data: part } = partOfJob(job, data ? 'train' : options.part, found.name)
-  const logs = await runEvaluation(new Trainer(job.model, job.objective), source, options.signal)
+  const { part, unit, examples } = partOfJob(job, data ? 'train' : options.part, found.name)
+  const logs = await evaluatePart(job, new Trainer(job.model, job.objective), part, options.signal)
   const results = partResults(recipe.task, logs, examples)
   return { model: found.name, task: recipe.task, data: data?.path ?? part, unit, results }
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../nn/index.js'
 import type { Optimizer } from '../optim/index.js'
-import type { Callback, CompileOptions, EpochSource } from '../train/index.js'
+import type { Callback, CompileOptions, EpochSource, Logs } from '../train/index.js'
+import type { Trainer } from '../train/trainer.js'
 
 export const PARTS = ['train', 'validation', 'test'] as const
 export type Part = (typeof PARTS)[number]
@@ -16,6 +17,14 @@ export interface ModelForm {
   write(folder: string): Promise<void>
 }
 
+/** Scores that are made of all predictions of a part on the host, such as an F1 of entities. */
+export interface Evaluation {
+  /** Names of the scores, beside the loss. */
+  readonly names: readonly string[]
+  /** Loss and scores of a part. */
+  run(trainer: Trainer, part: Part, signal?: AbortSignal): Promise<Logs>
+}
+
 /** A recipe with its data read and its model made: what is left is training. */
 export interface Job {
   readonly model: Model
@@ -23,6 +32,8 @@ export interface Job {
   readonly objective: Required<Pick<CompileOptions, 'loss' | 'metrics'>>
   /** Names under which metrics are logged. */
   readonly metricNames: readonly string[]
+  /** In place of the compiled metrics alone, for the parts that are not trained on. */
+  readonly evaluation?: Evaluation
   /** Acts while this model is trained, besides the recipe's own. */
   readonly callbacks: readonly Callback[]
   /** The optimizer for a run of so many steps. */
@@ -33,7 +44,7 @@ export interface Job {
   /** Examples of each part. */
   readonly sizes: Readonly<Record<Part, number>>
   /** What examples are called. */
-  readonly unit: 'images' | 'texts' | 'characters'
+  readonly unit: 'images' | 'texts' | 'characters' | 'sentences' | 'questions'
   /** Remarks on the data, such as rows that were left out. */
   readonly remarks: readonly string[]
 }

@@ -14,6 +14,7 @@ import { type LoadedModel, loadModelFolder } from '../tasks/model-folder.node.js
 import { CharTokenizer } from '../text/char-tokenizer.js'
 import { CharVocab } from '../text/char-vocab.js'
 import { prepareFineTuning } from './fine-tuning/prepare.node.js'
+import { isFineTuning } from './fine-tuning/schemas.js'
 import { loadImageData } from './image-data.node.js'
 import { ImageSource } from './image-source.js'
 import type { Job, Part } from './job.js'
@@ -230,10 +231,9 @@ const prepareCharacters: Prepared<LanguageModelRecipe> = async (recipe, files, s
 export async function prepareJob(recipe: Recipe, options: PrepareOptions = {}): Promise<Job> {
   const files = new DataFiles(options.dataDir, recipe.data)
   const { signal } = options
-  const job =
-    recipe.task === 'sequence-classification'
-      ? await prepareFineTuning(recipe, files, { tuned: options.tuned, signal })
-      : await prepareOwn(recipe, files, options)
+  const job = isFineTuning(recipe)
+    ? await prepareFineTuning(recipe, files, { tuned: options.tuned, signal })
+    : await prepareOwn(recipe, files, options)
   signal?.throwIfAborted()
   return job
 }

@@ -1,125 +1,15 @@
 import { z } from 'zod'
 import { TRUNCATIONS } from '../text/char-tokenizer.js'
-import { fineTuningData, fineTuningFields, fineTuningOptimizer } from './fine-tuning/schema.js'
+import {
+  FINE_TUNING_SCHEMAS,
+  FINE_TUNING_TASKS,
+  type FineTuningRecipe,
+  fineTuningFaults,
+  isFineTuning,
+} from './fine-tuning/schemas.js'
 import { modelSpec } from './model-spec.js'
-
-const positive = z.int().positive()
-const fraction = z.number().gt(0).lt(1)
-
-/** Says which kinds there are where a discriminator is wrong. */
-const oneOf =
-  (what: string, kinds: readonly string[]) =>
-  (issue: { readonly input?: unknown }): string => {
-    const given = (issue.input as Record<string, unknown> | null | undefined)?.[what]
-    return `expected ${kinds.join(', ')}, got ${JSON.stringify(given) ?? 'nothing'}`
-  }
-
-const scheduleSchema = z.discriminatedUnion(
-  'type',
-  [
-    z.strictObject({ type: z.literal('constant') }),
-    z.strictObject({
-      type: z.literal('cosine'),
-      warmupSteps: z.int().min(0).default(0),
-      finalFactor: z.number().min(0).max(1).default(0),
-    }),
-    z.strictObject({
-      type: z.literal('linear'),
-      warmupSteps: z.int().min(0).default(0),
-      finalFactor: z.number().min(0).max(1).default(0),
-    }),
-  ],
-  { error: oneOf('type', ['constant', 'cosine', 'linear']) },
-)
-
-const optimizerSchema = z.strictObject({
-  /** Keras' semantics; see docs for the differences from torch's. */
-  name: z
-    .enum([
-      'sgd',
-      'adam',
-      'adamw',
-      'rmsprop',
-      'adagrad',
-      'adadelta',
-      'adamax',
-      'nadam',
-      'ftrl',
-      'lion',
-      'lamb',
-      'adafactor',
-      'muon',
-    ])
-    .default('adam'),
-  learningRate: z.number().positive().default(1e-3),
-  schedule: scheduleSchema.default({ type: 'constant' }),
-  weightDecay: z.number().min(0).optional(),
-  momentum: z.number().min(0).max(1).optional(),
-  nesterov: z.boolean().optional(),
-  beta1: z.number().min(0).lt(1).optional(),
-  beta2: z.number().min(0).lt(1).optional(),
-  epsilon: z.number().positive().optional(),
-  maxGradNorm: z.number().positive().optional(),
-  useEma: z.boolean().optional(),
-  emaMomentum: z.number().min(0).lt(1).optional(),
-  gradientAccumulationSteps: positive.optional(),
-})
-
-const callbackSchema = z.discriminatedUnion(
-  'type',
-  [
-    z.strictObject({
-      type: z.literal('earlyStopping'),
-      monitor: z.string().default('val_loss'),
-      patience: z.int().min(0).default(3),
-      minDelta: z.number().min(0).default(0),
-      restoreBestWeights: z.boolean().default(true),
-    }),
-    z.strictObject({
-      type: z.literal('reduceLROnPlateau'),
-      monitor: z.string().default('val_loss'),
-      factor: z.number().gt(0).lt(1).default(0.5),
-      patience: z.int().min(0).default(2),
-      minLr: z.number().min(0).default(0),
-    }),
-    z.strictObject({ type: z.literal('terminateOnNaN') }),
-    z.strictObject({ type: z.literal('csvLogger'), file: z.string().default('log.csv') }),
-    z.strictObject({ type: z.literal('tensorBoard'), dir: z.string().default('tensorboard') }),
-  ],
-  { error: oneOf('type', ['earlyStopping', 'reduceLROnPlateau', 'terminateOnNaN', 'csvLogger', 'tensorBoard']) },
-)
-
-/** Which hash buckets (FNV-1a-32 of the text's UTF-8 bytes modulo `buckets`) make test and validation; the rest trains. */
-const hashSplitSchema = z.strictObject({
-  by: z.literal('fnv1a'),
-  buckets: positive.default(10),
-  test: z.array(z.int().min(0)),
-  validation: z.array(z.int().min(0)),
-})
-
-const base = {
-  name: z.string().min(1),
-  description: z.string().optional(),
-  seed: z.int().min(0).default(0),
-  /** Goes on from a trained model, a folder or the name of an embedded one: its architecture, vocabulary and classes are kept. */
-  initialModel: z.string().min(1).optional(),
-  optimizer: optimizerSchema.prefault({}),
-  epochs: positive,
-  batchSize: positive.default(32),
-  callbacks: z.array(callbackSchema).default([]),
-  /** Folder for the model, checkpoints, log and curve, relative to the present directory. */
-  output: z.string().min(1),
-  /** Save a training checkpoint every so many epochs; 0 = never. */
-  checkpointEveryEpochs: z.int().min(0).default(1),
-  checkpointEveryBatches: z.int().min(0).default(0),
-}
-
-/** Where the data comes from: said when a file is missing, and in the model card. */
-const provenance = {
-  name: z.string().optional(),
-  origin: z.string().optional(),
-  licence: z.string().optional(),
-}
+import { RecipeError } from './recipe-error.js'
+import { base, fraction, hashSplitSchema, oneOf, positive, provenance } from './schema-base.js'
 
 const idxSchema = z.strictObject({ images: z.string(), labels: z.string() })
 
@@ -198,25 +88,11 @@ const languageModelSchema = z.strictObject({
   sequenceLength: positive.default(128),
 })
 
-/** Fine-tunes a published checkpoint, and writes one. */
-const fineTuningSchema = z.strictObject({
-  task: z.literal('sequence-classification'),
-  ...base,
-  /** Folder or hub id of the checkpoint. */
-  initialModel: z.string().min(1),
-  model: z.undefined({ error: 'a published checkpoint is fine-tuned: name it as initialModel' }).optional(),
-  optimizer: fineTuningOptimizer.prefault({}),
-  epochs: positive.default(3),
-  batchSize: positive.default(16),
-  data: z.strictObject({ ...provenance, ...fineTuningData, split: hashSplitSchema.optional() }),
-  ...fineTuningFields,
-})
-
-const TASKS = ['image-classification', 'text-classification', 'language-modeling', 'sequence-classification']
+const OWN_TASKS = ['image-classification', 'text-classification', 'language-modeling']
 
 export const recipeSchema = z
-  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema, fineTuningSchema], {
-    error: oneOf('task', TASKS),
+  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema, ...FINE_TUNING_SCHEMAS], {
+    error: oneOf('task', [...OWN_TASKS, ...Object.keys(FINE_TUNING_TASKS)]),
   })
   .superRefine((recipe, context) => {
     const fault = (path: string, message: string): void => {
@@ -231,18 +107,10 @@ export const recipeSchema = z
       if (spec.type === 'earlyStopping' && spec.restoreBestWeights && averages)
         fault(`callbacks.${i}`, 'restoreBestWeights and useEma exclude each other: set one of them to false')
     }
-    if (recipe.task === 'sequence-classification') {
-      if (recipe.labelSmoothing > 0 && recipe.problem !== 'single_label_classification')
-        fault('labelSmoothing', `has no meaning for ${recipe.problem}`)
-      if (recipe.problem === 'regression' && recipe.data.labels) fault('data', 'regression has no labels to name')
-      const stops = recipe.callbacks.some((spec) => spec.type === 'earlyStopping' && spec.restoreBestWeights)
-      if (recipe.keepBest !== undefined && stops)
-        fault('keepBest', 'earlyStopping keeps the best weights already: leave one of them out')
-    }
-    if (recipe.task !== 'text-classification' && recipe.task !== 'sequence-classification') return
+    if (isFineTuning(recipe)) for (const [field, message] of fineTuningFaults(recipe)) fault(field, message)
     if (recipe.task === 'text-classification' && initialModel && recipe.tokenizer)
       fault('tokenizer', 'initialModel brings its own; leave this out')
-    for (const message of splitFaults(recipe.data)) fault('data', message)
+    if ('split' in recipe.data) for (const message of splitFaults(recipe.data)) fault('data', message)
   })
 
 interface SplitData {
@@ -269,8 +137,6 @@ export type Recipe = z.infer<typeof recipeSchema>
 export type ImageRecipe = Extract<Recipe, { task: 'image-classification' }>
 export type TextRecipe = Extract<Recipe, { task: 'text-classification' }>
 export type LanguageModelRecipe = Extract<Recipe, { task: 'language-modeling' }>
-/** Fine-tuning of a published checkpoint. */
-export type FineTuningRecipe = Extract<Recipe, { task: 'sequence-classification' }>
 /** Recipes whose models are this package's own. */
 export type OwnRecipe = Exclude<Recipe, FineTuningRecipe>
 export type HashSplit = z.infer<typeof hashSplitSchema>
@@ -279,10 +145,7 @@ export type { ModelSpec } from './model-spec.js'
 export type OptimizerSpec = OwnRecipe['optimizer']
 export type CallbackSpec = Recipe['callbacks'][number]
 
-/** A recipe that does not say what it should: the path of each fault and what was expected. */
-export class RecipeError extends Error {
-  override name = 'RecipeError'
-}
+export { RecipeError } from './recipe-error.js'
 
 /** @throws RecipeError listing every fault. */
 export function parseRecipe(json: unknown, source: string): Recipe {

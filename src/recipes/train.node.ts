@@ -7,19 +7,19 @@ import {
   curveText,
   FitLoop,
   type History,
-  type Logs,
   ProgressBar,
-  runEvaluation,
   TensorBoard,
   TrainingCheckpoint,
 } from '../train/index.node.js'
 import { Trainer } from '../train/trainer.js'
 import { callbacksFor, SaveOnAbort, Stopwatch } from './callbacks.node.js'
+import { evaluatePart } from './evaluate-part.js'
 import { type Job, PARTS, type Part } from './job.js'
 import { OutputFolder } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
+import { RecipeError } from './recipe-error.js'
 import { type PartResults, partResults, type Results } from './results.js'
-import { type Recipe, RecipeError } from './schema.js'
+import type { Recipe } from './schema.js'
 
 export interface TrainOptions {
   /** Folder that data paths are looked up in first. */
@@ -58,7 +58,8 @@ function checkMonitors(recipe: Recipe, job: Job): void {
 
 function checkMonitor(monitor: string, field: string, job: Job): void {
   const own = ['loss', ...job.metricNames]
-  const logged = [...own, ...(job.parts.validation ? own.map((name) => `val_${name}`) : [])]
+  const held = [...own, ...(job.evaluation?.names ?? [])]
+  const logged = [...own, ...(job.parts.validation ? held.map((name) => `val_${name}`) : [])]
   if (!logged.includes(monitor)) throw new RecipeError(`${field}: this run logs ${logged.join(', ')}, not ${monitor}`)
 }
 
@@ -90,9 +91,7 @@ async function finalResults(
   const parts: readonly Part[] = held.length > 0 ? held : ['train']
   const results: { [P in Part]?: PartResults } = {}
   for (const part of parts) {
-    const source = job.parts[part]
-    if (!source) continue
-    const logs: Logs = await runEvaluation(trainer, source, signal)
+    const logs = await evaluatePart(job, trainer, part, signal)
     results[part] = partResults(recipe.task, logs, job.sizes[part])
   }
   return results
@@ -145,7 +144,11 @@ export async function trainRecipe(recipe: Recipe, options: TrainOptions = {}): P
   ]
   const loop = new FitLoop(
     trainer,
-    { train: job.train, validation: job.parts.validation },
+    {
+      train: job.train,
+      validation: job.parts.validation,
+      evaluate: (stop) => evaluatePart(job, trainer, 'validation', stop),
+    },
     { epochs: recipe.epochs, callbacks, profile: options.profile },
   )
   let history: History

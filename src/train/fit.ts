@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor/index.js'
+import type { DataArray, Tensor } from '../tensor/index.js'
 import {
   ArraySource,
   type Batch,
@@ -40,6 +40,8 @@ export interface FitOptions {
 interface Data {
   readonly train: EpochSource
   readonly validation: EpochSource | null
+  /** Loss and metrics of the validation data. Default: {@link runEvaluation}. */
+  readonly evaluate?: (signal?: AbortSignal) => Promise<Logs>
 }
 
 const isSource = (x: unknown): x is EpochSource =>
@@ -122,14 +124,22 @@ export async function prepareData(x: Columns | EpochSource, y: Columns | null, o
   }
 }
 
-/** Runs all batches of a source through the test program and returns the metrics. */
-export async function runEvaluation(trainer: Trainer, source: EpochSource, signal?: AbortSignal): Promise<Logs> {
+/**
+ * Runs all batches of a source through the test program and returns the metrics. `onPredictions` hears what the first output says of
+ * each batch, in order.
+ */
+export async function runEvaluation(
+  trainer: Trainer,
+  source: EpochSource,
+  signal?: AbortSignal,
+  onPredictions?: (predictions: DataArray) => void,
+): Promise<Logs> {
   trainer.metrics.reset()
-  const pipeline = new Pipeline()
+  const pipeline = new Pipeline(onPredictions)
   for await (const batch of source.epoch(0)) {
     signal?.throwIfAborted()
     trainer.prepare(batch.x)
-    await pipeline.push(trainer.testStep(batch))
+    await pipeline.push(onPredictions ? trainer.scoreStep(batch) : trainer.testStep(batch))
   }
   await pipeline.drain()
   return trainer.results()
@@ -223,7 +233,8 @@ export class FitLoop {
     await pipeline.drain()
     const logs = await trainer.results()
     if (this.data.validation) {
-      const validation = await runEvaluation(trainer, this.data.validation, options.signal)
+      const { validation: source, evaluate } = this.data
+      const validation = await (evaluate?.(options.signal) ?? runEvaluation(trainer, source, options.signal))
       for (const [name, value] of Object.entries(validation)) logs[`val_${name}`] = value
     }
     for (const callback of this.callbacks) await callback.onEpochEnd(progress.epoch, logs)

@@ -98,6 +98,16 @@ export class Trainer {
     { name: 'test step', cacheSize: 1024 },
   )
 
+  /** As {@link testStep}; returns the predictions of the first output. */
+  readonly scoreStep = jit(
+    (batch: Batch): Tensor => {
+      const forward = this.forward(batch, callContext(false))
+      this.track(batch, forward)
+      return forward.predictions[0]
+    },
+    { name: 'score step', cacheSize: 1024 },
+  )
+
   readonly predictStep = jit(
     (x: readonly Tensor[]): Tensor[] => asList(this.model.run(this.inputs(x), callContext(false))),
     {

@@ -1,11 +1,20 @@
-import type { ModelInputs, PreTrainedModel } from '../../models/index.js'
+import type { ModelInputs, ModelOutput, PreTrainedModel } from '../../models/index.js'
 import { type CallContext, type Child, type Layer, Model, type PartialShape } from '../../nn/index.js'
 import type { Parameter, Tensor } from '../../tensor/index.js'
 import { Callback } from '../../train/index.js'
 
 export type InputName = 'input_ids' | 'attention_mask' | 'token_type_ids'
 
-/** A published model as `fit` trains it: inputs [B, T] each by name, output its logits. */
+/** What is trained of a model's output, by its inputs. */
+export type ReadOutput = (output: ModelOutput, inputs: ModelInputs, context: CallContext) => Tensor
+
+/** @throws TypeError where the model has none */
+export const logitsOf: ReadOutput = ({ logits }) => {
+  if (!logits) throw new TypeError('the model gives no logits')
+  return logits
+}
+
+/** A published model as `fit` trains it: inputs [B, T] each by name, output what `read` takes, its logits by default. */
 export class FineTunedModel extends Model {
   override readonly className = 'FineTunedModel'
   override readonly layers: readonly Layer[] = []
@@ -16,6 +25,9 @@ export class FineTunedModel extends Model {
   constructor(
     readonly pretrained: PreTrainedModel,
     readonly inputNames: readonly InputName[],
+    private readonly read: ReadOutput = logitsOf,
+    /** Options of the forward pass, such as what it records. */
+    private readonly options: ModelInputs = {},
   ) {
     super({ name: 'fine_tuned' })
     this.inputShapes = inputNames.map(() => [null, null])
@@ -36,9 +48,7 @@ export class FineTunedModel extends Model {
       )
     const list = Array.isArray(inputs) ? inputs : [inputs]
     const named: ModelInputs = Object.fromEntries(this.inputNames.map((name, i) => [name, list[i]]))
-    const { logits } = this.pretrained.forward(named)
-    if (!logits) throw new TypeError(`${this.pretrained.constructor.name} gives no logits`)
-    return logits
+    return this.read(this.pretrained.forward({ ...named, ...this.options }), named, context)
   }
 
   override summaryRows(): [] {

@@ -1,10 +1,5 @@
 import { z } from 'zod'
-
-const positive = z.int().positive()
-
-export const PROBLEMS = ['single_label_classification', 'multi_label_classification', 'regression'] as const
-/** What a head learns, by the names of `problem_type` in `config.json`. */
-export type Problem = (typeof PROBLEMS)[number]
+import { base, type hashSplitSchema, positive, provenance } from '../schema-base.js'
 
 /** AdamW as fine-tuning uses it: warm-up, then a linear fall to 0; biases and norms do not decay. */
 export const fineTuningOptimizer = z.strictObject({
@@ -28,37 +23,42 @@ export const fineTuningOptimizer = z.strictObject({
   gradientAccumulationSteps: positive.default(1),
 })
 
-const file = z.strictObject({
-  path: z.string(),
-  format: z.enum(['csv', 'tsv', 'jsonl']).optional(),
-  text: z.string().default('text'),
-  /** Column of a second text that is read with the first. */
-  textPair: z.string().optional(),
-  label: z.string().default('label'),
-})
-
-/** Fields of the data of fine-tuning, beside where it comes from and how it is split. */
-export const fineTuningData = {
-  train: file,
-  validation: file.optional(),
-  test: file.optional(),
-  /** Names of the classes in their order; default: the values met, sorted. */
-  labels: z.array(z.string()).optional(),
-  /** Stands between the labels of a text, for several labels at once. */
-  labelSeparator: z.string().min(1).default(','),
-  dropEmpty: z.boolean().default(true),
-}
-
-/** Fields of the recipe beside the common ones. */
-export const fineTuningFields = {
-  problem: z.enum(PROBLEMS).default('single_label_classification'),
-  /** Tokens of a text at most; default: what the model reads. */
+/** Fields of every recipe that fine-tunes a published checkpoint and writes one. */
+export const tuningBase = {
+  ...base,
+  /** Folder or hub id of the checkpoint. */
+  initialModel: z.string().min(1),
+  model: z.undefined({ error: 'a published checkpoint is fine-tuned: name it as initialModel' }).optional(),
+  optimizer: fineTuningOptimizer.prefault({}),
+  epochs: positive.default(3),
+  batchSize: positive.default(16),
+  /** Tokens of an example at most; default: what the model reads. */
   maxLength: positive.optional(),
-  /** Cuts longer texts instead of refusing them. */
-  truncation: z.boolean().default(false),
-  labelSmoothing: z.number().min(0).lt(1).default(0),
+  /** Batches are padded to the longest of their texts, rounded up to a multiple of this: texts share batches by that length. */
+  padToMultipleOf: positive.default(16),
   /** At the end the weights of the epoch that was best by this value are kept, such as `val_accuracy` or `val_loss`. */
   keepBest: z.string().optional(),
 }
 
+/** Cuts longer texts instead of refusing them. */
+export const truncation = z.boolean().default(false)
+
+/** The parts of the data as files of one kind, and where they come from. */
+export const filesOf = <F extends z.ZodType>(file: F) => ({
+  ...provenance,
+  train: file,
+  validation: file.optional(),
+  test: file.optional(),
+})
+
+/** A file of rows with named columns. */
+export const tableFormat = z.enum(['csv', 'tsv', 'jsonl']).optional()
+
 export type FineTuningOptimizerSpec = z.infer<typeof fineTuningOptimizer>
+export type HashSplit = z.infer<typeof hashSplitSchema>
+
+/** What all recipes of fine-tuning have in common. */
+export type TuningRecipe = z.infer<z.ZodObject<typeof tuningBase>> & { readonly task: string }
+
+/** A fault of a recipe: the field and what is wrong with it. */
+export type Fault = readonly [field: string, message: string]

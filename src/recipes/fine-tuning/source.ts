@@ -5,56 +5,77 @@ import type { Batch } from '../../train/index.js'
 import { BucketedSource, type BucketOptions } from '../bucketed-source.js'
 import type { InputName } from './model.js'
 
-export interface EncodedExample {
+/** Tokens of a text. */
+export interface Tokens {
   readonly ids: readonly number[]
   readonly typeIds: readonly number[]
-  readonly target: number | readonly number[]
 }
 
-export interface EncodedOptions extends BucketOptions {
+/** What a model is fed, and how it is padded. */
+export interface Packing {
+  readonly tokenizer: PreTrainedTokenizer
   readonly inputs: readonly InputName[]
   /** Tokens that the model reads; null where there is no limit. */
   readonly limit: number | null
-  /** Targets are numbers of classes. */
-  readonly integers: boolean
+  /** Lengths are padded to a multiple of this. */
+  readonly step: number
 }
 
-/** Batches of tokens with their targets: [B], or [B, L] for several labels at once. Each is padded to its longest, in steps. */
-export class EncodedSource extends BucketedSource<EncodedExample> {
+/** Tokens that a row of so many is padded to. */
+export const lengthIn = ({ limit, step }: Packing, tokens: number): number =>
+  Math.min(paddedLength(tokens, step), limit ?? Number.POSITIVE_INFINITY)
+
+/** Integers [rows, length], padded. */
+export function padInts(rows: readonly (readonly number[])[], length: number, filler: number): Tensor {
+  const block = new Int32Array(rows.length * length).fill(filler)
+  for (const [i, row] of rows.entries()) block.set(row, i * length)
+  return tensor(block, { shape: [rows.length, length] })
+}
+
+/** The inputs of a model [rows, length]. */
+export function packTokens(rows: readonly Tokens[], length: number, { inputs, tokenizer }: Packing): Tensor[] {
+  const columns: { readonly [N in InputName]: () => Tensor } = {
+    input_ids: () =>
+      padInts(
+        rows.map(({ ids }) => ids),
+        length,
+        tokenizer.padTokenId ?? 0,
+      ),
+    attention_mask: () =>
+      padInts(
+        rows.map(({ ids }) => ids.map(() => 1)),
+        length,
+        0,
+      ),
+    token_type_ids: () =>
+      padInts(
+        rows.map(({ typeIds }) => typeIds),
+        length,
+        tokenizer.padTokenTypeId,
+      ),
+  }
+  return inputs.map((name) => columns[name]())
+}
+
+/** Batches of tokens with their targets. Each is padded to its longest, in steps. */
+export class EncodedSource<R extends Tokens> extends BucketedSource<R> {
+  /** `targets`: of rows in a batch that is padded to a length. */
   constructor(
-    rows: readonly EncodedExample[],
-    private readonly tokenizer: PreTrainedTokenizer,
-    private readonly options: EncodedOptions,
+    rows: readonly R[],
+    private readonly packing: Packing,
+    private readonly targets: (rows: readonly R[], length: number) => Tensor,
+    options: BucketOptions,
   ) {
-    const { limit } = options
     super(
       rows,
-      rows.map(({ ids }) => (limit === null ? paddedLength(ids.length) : Math.min(paddedLength(ids.length), limit))),
+      rows.map(({ ids }) => lengthIn(packing, ids.length)),
       options,
     )
   }
 
   protected override batch(indices: readonly number[], length: number): Batch {
     const rows = indices.map((index) => this.rows[index])
-    const pack = (column: (row: EncodedExample) => readonly number[], filler: number): Tensor => {
-      const block = new Int32Array(rows.length * length).fill(filler)
-      for (const [i, row] of rows.entries()) block.set(column(row), i * length)
-      return tensor(block, { shape: [rows.length, length] })
-    }
-    const columns: { readonly [N in InputName]: () => Tensor } = {
-      input_ids: () => pack(({ ids }) => ids, this.tokenizer.padTokenId ?? 0),
-      attention_mask: () => pack(({ ids }) => ids.map(() => 1), 0),
-      token_type_ids: () => pack(({ typeIds }) => typeIds, this.tokenizer.padTokenTypeId),
-    }
-    const targets = rows.flatMap(({ target }) => target)
-    const width = targets.length / rows.length
-    const several = typeof rows[0].target !== 'number'
-    const shape = several ? [rows.length, width] : [rows.length]
-    return {
-      x: this.options.inputs.map((name) => columns[name]()),
-      y: [tensor(this.options.integers ? Int32Array.from(targets) : Float32Array.from(targets), { shape })],
-      sampleWeight: null,
-      size: rows.length,
-    }
+    const x = packTokens(rows, length, this.packing)
+    return { x, y: [this.targets(rows, length)], sampleWeight: null, size: rows.length }
   }
 }

@@ -1,7 +1,7 @@
-import { binaryCrossEntropyWithLogits, mseLoss } from '../../tensor/functional/index.js'
-import { reshape } from '../../tensor/index.js'
-import type { CompileOptions } from '../../train/index.js'
-import { classificationLoss } from '../loss.js'
+import { binaryCrossEntropyWithLogits, mseLoss } from '../../../tensor/functional/index.js'
+import { reshape } from '../../../tensor/index.js'
+import type { CompileOptions } from '../../../train/index.js'
+import { classificationLoss } from '../../loss.js'
 import type { Problem } from './schema.js'
 
 /** Loss and metrics of each problem, as transformers' heads compute them. */

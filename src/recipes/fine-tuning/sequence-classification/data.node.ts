@@ -1,10 +1,9 @@
-import { DataError } from '../../data/index.js'
-import { show } from '../../formats/strict-json.js'
-import { PARTS, type Part } from '../job.js'
-import type { DataFiles } from '../paths.node.js'
-import type { FineTuningRecipe } from '../schema.js'
-import { labelNumber, labelsMet, partOf, type RawRow, readRows, type TextFile } from '../text-data.node.js'
-import type { Problem } from './schema.js'
+import { DataError } from '../../../data/index.js'
+import { show } from '../../../formats/strict-json.js'
+import type { DataFiles } from '../../paths.node.js'
+import { labelNumber, labelsMet, type RawRow, readRows, type TextFile } from '../../text-data.node.js'
+import { loadParts, type PartRows } from '../parts.node.js'
+import type { Problem, SequenceClassificationRecipe } from './schema.js'
 
 /** A text with its target: the number of a class, numbers 0 or 1 for every class, or a value. */
 export interface Example {
@@ -14,7 +13,7 @@ export interface Example {
 }
 
 export interface FineTuningData {
-  readonly parts: Readonly<Record<Part, readonly Example[]>>
+  readonly parts: PartRows<Example>
   /** Null for regression. */
   readonly labels: readonly string[] | null
   readonly dropped: number
@@ -89,32 +88,28 @@ export async function readExamples(
 
 /** Reads and splits the data of a recipe. `labels`: those of a model that is trained already. */
 export async function loadFineTuningData(
-  recipe: FineTuningRecipe,
+  recipe: SequenceClassificationRecipe,
   files: DataFiles,
   labels: readonly string[] | null,
   signal?: AbortSignal,
 ): Promise<FineTuningData> {
   const { data, problem } = recipe
-  const { dropEmpty, labelSeparator, split } = data
+  const { dropEmpty, labelSeparator } = data
   const reading: Reading = { problem, labelSeparator, dropEmpty, signal }
-  const parts: Record<Part, Example[]> = { train: [], validation: [], test: [] }
   let names = labels ?? data.labels ?? null
   let dropped = 0
-  for (const part of PARTS) {
-    const file = data[part]
-    if (!file) continue
-    const path = await files.find(file.path, `data.${part}.path`)
-    const read = await readExamples(file, path, names, reading)
-    names = read.labels
-    dropped += read.dropped
-    if (part !== 'train' || !split) parts[part].push(...read.rows)
-    else for (const row of read.rows) parts[partOf(row.text, split)].push(row)
-    if (part === 'train' && parts.train.length === 0) throw new DataError(`${path}: there are no texts to train on`)
-  }
+  const parts = await loadParts(data, files, {
+    async read(file, path) {
+      const read = await readExamples(file, path, names, reading)
+      names = read.labels
+      dropped += read.dropped
+      return read.rows
+    },
+    key: ({ text }) => text,
+  })
   const fewest = problem === 'multi_label_classification' ? 1 : 2
-  if (problem !== 'regression' && (names?.length ?? 0) < fewest)
-    throw new DataError(
-      `${data.train.path}: a classifier needs at least ${fewest} classes, the data has ${names?.length ?? 0}`,
-    )
+  const classes = (names as readonly string[] | null)?.length ?? 0
+  if (problem !== 'regression' && classes < fewest)
+    throw new DataError(`${data.train.path}: a classifier needs at least ${fewest} classes, the data has ${classes}`)
   return { parts, labels: names, dropped }
 }

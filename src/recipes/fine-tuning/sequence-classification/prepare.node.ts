@@ -1,0 +1,53 @@
+import { AutoModelForSequenceClassification } from '../../../models/index.node.js'
+import { labelsOf } from '../../../tasks/text-model.js'
+import { tensor } from '../../../tensor/index.js'
+import type { Job } from '../../job.js'
+import type { DataFiles } from '../../paths.node.js'
+import { Checkpoint, type TuningOptions } from '../checkpoint.node.js'
+import { packingFor, tuningJob } from '../job.node.js'
+import { EncodedSource, type Tokens } from '../source.js'
+import { type Example, loadFineTuningData } from './data.node.js'
+import { METRIC_NAMES, OBJECTIVES } from './objective.js'
+import type { SequenceClassificationRecipe } from './schema.js'
+
+type Row = Tokens & Pick<Example, 'target'>
+
+/** Targets [B], or [B, L] for several labels at once. */
+const targetsOf = (integers: boolean) => (rows: readonly Row[]) => {
+  const targets = rows.flatMap(({ target }) => target)
+  const shape = typeof rows[0].target === 'number' ? [rows.length] : [rows.length, targets.length / rows.length]
+  return tensor(integers ? Int32Array.from(targets) : Float32Array.from(targets), { shape })
+}
+
+export async function prepareSequenceClassification(
+  recipe: SequenceClassificationRecipe,
+  files: DataFiles,
+  options: TuningOptions,
+): Promise<Job> {
+  const { problem, maxLength, truncation, labelSmoothing } = recipe
+  const checkpoint = await Checkpoint.open(recipe, options)
+  const auto = AutoModelForSequenceClassification
+  const tuned = checkpoint.tuned ? await checkpoint.load(auto) : null
+  const known = tuned && problem !== 'regression' ? labelsOf(tuned.model) : null
+  const data = await loadFineTuningData(recipe, files, known, options.signal)
+  const head = data.labels ? { labels: data.labels } : { numLabels: 1 }
+  const text = tuned ?? (await checkpoint.load(auto, { ...head, config: { problem_type: problem } }))
+  const packing = packingFor(recipe, text)
+  const targets = targetsOf(problem === 'single_label_classification')
+  return tuningJob<Example, Row>({
+    recipe,
+    checkpoint,
+    text,
+    rows: data.parts,
+    unit: 'texts',
+    encode({ text: first, textPair, target }, where) {
+      const { ids, typeIds } = text.encode(first, textPair, { maxLength, truncation }, where)
+      return { ids, typeIds, target }
+    },
+    source: (rows, buckets) => new EncodedSource(rows, packing, targets, buckets),
+    objective: OBJECTIVES[problem](labelSmoothing),
+    metricNames: METRIC_NAMES[problem],
+    limits: [data.labels ? `Classes: ${data.labels.join(', ')}.` : 'Gives one number.'],
+    remarks: data.dropped > 0 ? [`rows left out because they have no text: ${data.dropped}`] : [],
+  })
+}
