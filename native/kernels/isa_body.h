@@ -10,11 +10,14 @@
 #include "cross_entropy.h"
 #include "dot_general.h"
 #include "elementwise.h"
+#include "gru.h"
 #include "kernel_list.h"
+#include "lstm.h"
 #include "machine.h"
 #include "norm.h"
 #include "random.h"
 #include "reduce.h"
+#include "simple_rnn.h"
 #include "softmax.h"
 #include "window.h"
 #include "window_grad.h"
@@ -41,6 +44,9 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kBatchNormKernels);
   list.add(kCrossEntropyKernels);
   list.add(kAdamKernels);
+  list.add(kLstmKernels);
+  list.add(kGruKernels);
+  list.add(kRnnKernels);
   list.add(kMachineKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;

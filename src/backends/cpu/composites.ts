@@ -13,8 +13,8 @@ export interface CompositeRule {
   readonly floats?: (attributes: Attributes) => number[]
   /** Operands that the kernel takes; others run by the body. */
   readonly accepts?: (node: CompositeNode) => boolean
-  /** True where the kernel walks its operands in memory order: others are copied first. */
-  readonly dense?: boolean
+  /** Operands that the kernel walks in memory order, all (true) or those of these indices: others are copied first. */
+  readonly dense?: boolean | readonly number[]
   /** Results that may lie over operands, where the kernel is `dense`. */
   readonly inPlace?: readonly InPlace[]
 }
@@ -76,6 +76,13 @@ const crossEntropy: CompositeRule = {
   floats: ({ label_smoothing }) => [number(label_smoothing)],
   accepts: floating,
 }
+/** See native/kernels/recurrent.h. Halves, and gradients of gradients, run by the body. */
+const recurrent = (dense: readonly number[], inPlace: readonly InPlace[] = []): CompositeRule => ({
+  ints: ({ reverse, mask, relu }) => [flag(reverse), flag(mask), flag(relu)],
+  accepts: ({ inputs, attrs }) => ['f32', 'f64'].includes(inputs[0].dtype) && !attrs.attributes.dgates,
+  dense,
+  inPlace,
+})
 const cumulative: CompositeRule = { ints: ({ dim }) => [number(dim)] }
 
 /** Composites that run as one kernel. Every other runs by its body. */
@@ -99,6 +106,18 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
     ints: (attributes) => windowInts(attributes as unknown as WindowAttrs),
     accepts: floating,
   },
+  lstm: recurrent([0], [{ out: 2, in: 0 }]),
+  lstm_grad: recurrent([2, 3], [{ out: 0, in: 3 }]),
+  gru: recurrent([0], [{ out: 1, in: 0 }]),
+  gru_grad: recurrent(
+    [1, 2, 3],
+    [
+      { out: 0, in: 2 },
+      { out: 1, in: 3 },
+    ],
+  ),
+  rnn: recurrent([0], [{ out: 0, in: 0 }]),
+  rnn_grad: recurrent([1]),
   cumsum: cumulative,
   cumprod: cumulative,
   logcumsumexp: alongDim,
@@ -127,7 +146,9 @@ export function runsNatively(name: string, node: CompositeNode): boolean {
 
 export function lowerComposite(lowering: Lowering, node: Node, name: string, attributes: Attributes): void {
   const rule = NATIVE_COMPOSITES[name]
-  const inputs = node.inputs.map((input) => (rule.dense ? lowering.dense(input, name) : lowering.view(input)))
+  const { dense = false } = rule
+  const walks = (i: number): boolean => (typeof dense === 'boolean' ? dense : dense.includes(i))
+  const inputs = node.inputs.map((input, i) => (walks(i) ? lowering.dense(input, name) : lowering.view(input)))
   const outputs = node.outputs.map((output) => lowering.result(output))
   if (node.outputs.every((output) => sizeOf(output.shape) === 0)) return
   lowering.builder.emit({

@@ -4,6 +4,7 @@ import { CONV_CASES } from './conv.js'
 import { MATMUL_CASES } from './matmul.js'
 import { MLP_CASES } from './mlp.js'
 import { OP_CASES } from './ops.js'
+import { RECURRENT_CASES } from './recurrent.js'
 import { TRANSFORMER_CASES } from './transformers.js'
 
 /** Every case of `kaimo bench`, by name. */
@@ -13,5 +14,6 @@ export const CASES: BenchCases = {
   ...OP_CASES,
   ...CHAIN_CASES,
   ...CONV_CASES,
+  ...RECURRENT_CASES,
   ...TRANSFORMER_CASES,
 }

@@ -20,15 +20,18 @@
  * | sdpa                       | scale, causal, mask (none, bool, additive), key_lengths, query_starts | q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], mask ?mask (rank 4, extents 1 or full), lengths i32 [B] ?key_lengths, starts i32 [B] ?query_starts | y [B, H, T, E], log totals [B, H, T] (+inf in rows that see nothing) |
  * | sdpa_grad                  | as sdpa, mask_grad                                    | ct, log totals, delta [B, H, T], then those of sdpa        | dq, dk, dv, dmask ?mask_grad |
  * | rope                       | interleaved                                           | x [..., D], cos, sin [..., d / 2] (broadcast to x)         | y |
- * | lstm                       | reverse, mask                                         | projected [T, N, 4H], weight [4H, H], h0, c0 [N, H], mask bool [T, N] ?mask | hidden, cells [T, N, H] |
- * | lstm_grad                  | as lstm                                               | dhidden, dcells, hidden, cells, then those of lstm         | dprojected, dweight, dh0, dc0 |
- * | gru                        | reverse, mask                                         | projected [T, N, 3H], weight [3H, H], bias [3H], h0 [N, H], mask bool [T, N] ?mask | hidden [T, N, H] |
- * | gru_grad                   | as gru                                                | dhidden, hidden, then those of gru                         | dprojected, dweight, dbias, dh0 |
+ * | lstm                       | reverse, mask                                         | projected [T, N, 4H], weight [4H, H], h0, c0 [N, H], mask bool [T, N] ?mask | hidden, cells [T, N, H], gates [T, N, 4H] |
+ * | lstm_grad                  | as lstm, dgates                                       | dhidden, dcells, cells, gates, weight, c0, mask ?mask, dgates ?dgates | dprojected, dh0, dc0 |
+ * | gru                        | reverse, mask                                         | projected [T, N, 3H], weight [3H, H], bias [3H], h0 [N, H], mask bool [T, N] ?mask | hidden [T, N, H], gates [T, N, 3H], recurrent [T, N, H] |
+ * | gru_grad                   | as gru, dgates                                        | dhidden, hidden, gates, recurrent, weight, h0, mask ?mask, dgates, drecurrent ?dgates | dprojected, drecurrent, dh0 |
+ * | rnn                        | reverse, mask, relu (else tanh)                       | projected [T, N, H], weight [H, H], h0 [N, H], mask bool [T, N] ?mask | hidden [T, N, H] |
+ * | rnn_grad                   | as rnn                                                | dhidden, hidden, weight, mask ?mask                        | dprojected, dh0 |
  *
  * - Labels equal to ignore_index count for nothing; any other label outside the classes is an error (the body's gather raises it).
  * - `delta` is the sum over E of ct * y, less the cotangent of the log totals.
- * - Gates: LSTM input, forget, cell, output; GRU reset, update, new, with the reset gate after the product. Where the mask is false a state
- *   stays as it was. `projected` holds x . W_ih^T and all biases but GRU's recurrent one. LSTM and GRU compute in the dtype of x.
+ * - Gates: LSTM input, forget, cell, output; GRU reset, update, new, with the reset gate after the product (`recurrent` is what it scales). Where
+ *   the mask is false a state stays as it was. `projected` holds x . W_ih^T and all biases but GRU's recurrent one. They compute in the dtype of
+ *   x. Weight gradients are one product over all steps, outside of the composite; `dgates` is there in gradients of gradients alone.
  * - Gradients of convolutions (`conv_input_grad`, `conv_weight_grad`) and of window maxima (`max_pool_grad`) are stated in autodiff.
  */
 export const FUNCTIONAL_COMPOSITES = [
@@ -51,4 +54,6 @@ export const FUNCTIONAL_COMPOSITES = [
   'lstm_grad',
   'gru',
   'gru_grad',
+  'rnn',
+  'rnn_grad',
 ] as const

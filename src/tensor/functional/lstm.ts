@@ -1,16 +1,16 @@
 import type { AttrValue } from '../../ir/index.js'
 import { composite, scan } from '../control.js'
 import { constant, type TensorLike } from '../core.js'
-import { add, like, mul, sub, tanh, where } from '../ops/elementwise.js'
+import { add, like, mul, sub, tanh } from '../ops/elementwise.js'
 import { defineGradient } from '../ops/gradient-rule.js'
 import { sigmoid } from '../ops/math.js'
-import { unsqueeze } from '../ops/shape.js'
 import { cast } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { present } from './constants.js'
 import {
   before,
   concatenate,
+  held,
   initialState,
   type LayerOptions,
   lastState,
@@ -69,72 +69,81 @@ const stepOf =
     return [weightHr ? timesTransposed(output, weightHr) : output, cell]
   }
 
-/** Inputs projected [T, N, 4H], weightHh, h0, c0, mask?; results hidden and cell states [T, N, H]. */
+/** Inputs projected [T, N, 4H], weightHh, h0, c0, mask?; results hidden and cell states [T, N, H] and the gates [T, N, 4H]. */
 const lstmBody =
   (reverse: boolean) =>
-  ([projected, weightHh, h0, c0, mask]: Tensor[]): Tensor[] =>
-    recur(
-      stepOf({ activation: tanh, gate: sigmoid, weightHh, weightHr: null }),
+  ([projected, weightHh, h0, c0, mask]: Tensor[]): Tensor[] => {
+    const [, states] = scan(
+      ([h, c]: Tensor[], item: { x: Tensor; mask: Tensor | null }) => {
+        const z = add(item.x, timesTransposed(h, weightHh))
+        const [i, f, o] = [0, 1, 3].map((k) => sigmoid(part(z, k, GATES)))
+        const g = tanh(part(z, 2, GATES))
+        const cell = add(mul(f, c), mul(i, g))
+        const next = [held(item.mask, mul(o, tanh(cell)), h), held(item.mask, cell, c)]
+        return [next, [...next, concatenate([i, f, g, o], 1)]] as const
+      },
       [h0, c0],
-      projected,
-      mask ?? null,
-      reverse,
+      { x: projected, mask: mask ?? null },
+      { reverse },
     )
+    return states
+  }
 
 /**
- * Inputs dh, dc, hidden, cells [T, N, H], then those of the LSTM; results dprojected, dweightHh, dh0, dc0. All that needs no earlier step
- * is computed for all steps at once; the scan is left with one product of the state's size.
+ * Inputs dh, dc, cells [T, N, H], gates [T, N, 4H], weightHh, c0, mask?, dgates?; results dprojected, dh0, dc0. All that needs no earlier
+ * step is computed for all steps at once; the scan is left with one product of the state's size.
  */
 const lstmGradBody =
-  (reverse: boolean) =>
-  ([dh, dc, hidden, cells, projected, weightHh, h0, c0, mask]: Tensor[]): Tensor[] => {
-    const hBefore = before(hidden, h0, reverse)
-    const cBefore = before(cells, c0, reverse)
-    const z = add(projected, timesTransposed(hBefore, weightHh))
-    const one = like(1, z)
+  ({ reverse, mask: masked, dgates: direct }: Attributes) =>
+  ([dh, dc, cells, gates, weightHh, c0, ...more]: Tensor[]): Tensor[] => {
+    const mask = masked ? more[0] : null
+    const [i, f, g, o] = [0, 1, 2, 3].map((k) => part(gates, k, GATES))
+    const one = like(1, i)
     const slope = (y: Tensor): Tensor => mul(y, sub(one, y))
     const bend = (y: Tensor): Tensor => sub(one, mul(y, y))
-    const [i, f, o] = [0, 1, 3].map((k) => sigmoid(part(z, k, GATES)))
-    const g = tanh(part(z, 2, GATES))
     const squashed = tanh(cells)
+    const slopes = direct ? concatenate([slope(i), slope(f), bend(g), slope(o)], 2) : null
     const factors = {
       dh,
       dc,
       f,
       cell: mul(o, bend(squashed)),
-      gates: concatenate([mul(g, slope(i)), mul(cBefore, slope(f)), mul(i, bend(g))], 2),
+      gates: concatenate([mul(g, slope(i)), mul(before(cells, c0, reverse as boolean), slope(f)), mul(i, bend(g))], 2),
       output: mul(squashed, slope(o)),
-      mask: mask ?? null,
+      mask,
+      direct: slopes && mul(more[more.length - 1], slopes),
     }
-    const zeros = constant(0, h0.dtype, h0.shape)
+    const zeros = constant(0, c0.dtype, c0.shape)
     const [[dh0, dc0], dz] = scan(
       ([laterH, laterC]: Tensor[], x: typeof factors) => {
         const ownH = add(laterH, x.dh)
         const ownC = add(laterC, x.dc)
         const cell = add(ownC, mul(ownH, x.cell))
-        const gates = mul(concatenate([cell, cell, cell], 1), x.gates)
-        const step = concatenate([gates, mul(ownH, x.output)], 1)
-        const keep = (next: Tensor, held: Tensor): Tensor => (x.mask ? where(unsqueeze(x.mask, 1), next, held) : next)
-        const zeroed = keep(step, like(0, step))
-        return [[keep(times(zeroed, weightHh), ownH), keep(mul(cell, x.f), ownC)], zeroed] as const
+        const flow = concatenate([mul(concatenate([cell, cell, cell], 1), x.gates), mul(ownH, x.output)], 1)
+        const read = held(x.mask, flow, like(0, flow))
+        const step = x.direct ? add(read, x.direct) : read
+        const back = times(step, weightHh)
+        const earlier = x.mask ? add(back, held(x.mask, like(0, ownH), ownH)) : back
+        return [[earlier, held(x.mask, mul(cell, x.f), ownC)], step] as const
       },
       [zeros, zeros],
       factors,
       { reverse: !reverse },
     )
-    return [dz, outerSum(dz, hBefore), dh0, dc0]
+    return [dz, dh0, dc0]
   }
 
-defineGradient('lstm', ([dh, dc], { attributes, inputs, outputs }) => {
+defineGradient('lstm', ([dh, dc, dgates], { attributes, inputs, outputs }) => {
+  const [, weightHh, h0, c0, mask] = inputs
+  const [hidden, cells, gates] = outputs
   const zero = (x: Tensor): Tensor => constant(0, x.dtype, x.shape)
-  const cts = outputs.map((output, i) => [dh, dc][i] ?? zero(output))
-  const grads = composite(
-    'lstm_grad',
-    attributes,
-    [...cts, ...outputs, ...inputs],
-    lstmGradBody(attributes.reverse as boolean),
+  const own = { ...attributes, dgates: dgates !== null }
+  const operands = present(dh ?? zero(hidden), dc ?? zero(cells), cells, gates, weightHh, c0, mask, dgates)
+  const [dprojected, dh0, dc0] = composite('lstm_grad', own, operands, lstmGradBody(own))
+  return [dprojected, outerSum(dprojected, before(hidden, h0, attributes.reverse as boolean)), dh0, dc0, null].slice(
+    0,
+    inputs.length,
   )
-  return inputs.map((_, i) => grads[i] ?? null)
 })
 
 /**

@@ -1,22 +1,30 @@
-import { asTensor, type TensorLike } from '../core.js'
+import type { AttrValue } from '../../ir/index.js'
+import { composite, scan } from '../control.js'
+import { asTensor, constant, type TensorLike } from '../core.js'
 import { fail, typeText } from '../dims.js'
 import { relu } from '../ops/activations.js'
-import { add, tanh } from '../ops/elementwise.js'
+import { add, gt, like, mul, sub, tanh, where } from '../ops/elementwise.js'
+import { defineGradient } from '../ops/gradient-rule.js'
 import { reshape, select, unsqueeze } from '../ops/shape.js'
 import { toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
+import { present } from './constants.js'
 import { dropout } from './dropout.js'
 import { gruLayer, type HiddenStates } from './gru.js'
 import { type LstmWeights, lstmLayer } from './lstm.js'
 import {
+  before,
   concatenate,
+  held,
   type LayerOptions,
   lastState,
   lengthMask,
+  outerSum,
   prepareLayer,
   type RecurrentWeights,
   recur,
   swapTime,
+  times,
   timesTransposed,
   zeroOutside,
 } from './recurrent.js'
@@ -26,12 +34,55 @@ export interface RnnLayerOptions extends LayerOptions {
   activation?: (x: Tensor) => Tensor
 }
 
-/** One plain recurrent layer in one direction: h' = activation(W x + b + U h + c) (Elman 1990). `x` [T, N, I]. */
+type Attributes = Readonly<Record<string, AttrValue>>
+
+const stepOf =
+  (activation: (x: Tensor) => Tensor, weightHh: Tensor) =>
+  ([h]: readonly Tensor[], z: Tensor): Tensor[] => [activation(add(z, timesTransposed(h, weightHh)))]
+
+/** Inputs projected [T, N, H], weightHh, h0, mask?; result the hidden states [T, N, H]. */
+const rnnBody =
+  ({ reverse, relu: rectified }: Attributes) =>
+  ([projected, weightHh, h0, mask]: Tensor[]): Tensor[] =>
+    recur(stepOf(rectified ? relu : tanh, weightHh), [h0], projected, mask ?? null, reverse as boolean)
+
+/** Inputs dh, hidden [T, N, H], weightHh, mask?; results dprojected, dh0. */
+const rnnGradBody =
+  ({ reverse, relu: rectified }: Attributes) =>
+  ([dh, hidden, weightHh, mask]: Tensor[]): Tensor[] => {
+    const one = like(1, hidden)
+    const slopes = rectified ? where(gt(hidden, like(0, hidden)), one, like(0, hidden)) : sub(one, mul(hidden, hidden))
+    const [dh0, dz] = scan(
+      (later: Tensor, x: { dh: Tensor; slopes: Tensor; mask: Tensor | null }) => {
+        const own = add(later, x.dh)
+        const zero = like(0, own)
+        const step = held(x.mask, mul(own, x.slopes), zero)
+        const back = times(step, weightHh)
+        return [x.mask ? add(back, held(x.mask, zero, own)) : back, step] as const
+      },
+      constant(0, dh.dtype, dh.shape.slice(1)),
+      { dh, slopes, mask: mask ?? null },
+      { reverse: !reverse },
+    )
+    return [dz, dh0]
+  }
+
+defineGradient('rnn', ([dh], { attributes, inputs, outputs: [hidden] }) => {
+  if (!dh) return inputs.map(() => null)
+  const [, weightHh, h0, mask] = inputs
+  const [dz, dh0] = composite('rnn_grad', attributes, present(dh, hidden, weightHh, mask), rnnGradBody(attributes))
+  return [dz, outerSum(dz, before(hidden, h0, attributes.reverse as boolean)), dh0, null].slice(0, inputs.length)
+})
+
+/** One plain recurrent layer in one direction: h' = activation(W x + b + U h + c) (Elman 1990). `x` [T, N, I]. Composite `rnn` with tanh and relu. */
 export function rnnLayer(x: TensorLike, weights: RecurrentWeights, options: RnnLayerOptions = {}): HiddenStates {
   const { projected, weightHh, h0, mask, reverse } = prepareLayer('rnn', x, weights, options, 1, true)
   const { activation = tanh } = options
-  const step = ([h]: readonly Tensor[], z: Tensor): Tensor[] => [activation(add(z, timesTransposed(h, weightHh)))]
-  const [output] = recur(step, [h0], projected, mask, reverse)
+  const attributes: Attributes = { reverse, mask: mask !== null, relu: activation === relu }
+  const [output] =
+    activation === tanh || activation === relu
+      ? composite('rnn', attributes, present(projected, weightHh, h0, mask), rnnBody(attributes))
+      : recur(stepOf(activation, weightHh), [h0], projected, mask, reverse)
   return { output, h: lastState(output, h0, reverse) }
 }
 
