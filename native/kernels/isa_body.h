@@ -4,6 +4,7 @@
 #include "../runtime/isa.h"
 #include "adam.h"
 #include "arg_reduce.h"
+#include "attention_grad.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "conv_grad.h"
@@ -47,6 +48,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kLstmKernels);
   list.add(kGruKernels);
   list.add(kRnnKernels);
+  list.add(kAttentionKernels);
   list.add(kMachineKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;

@@ -24,6 +24,22 @@ inline float exp_of(float x) {
   return x < -87.3365448f ? 0.0f : y;
 }
 inline double exp_of(double x) { return ::exp(x); }
+
+// exp_of on a vector.
+KAIMO_INLINE vf32 vexp_of(vf32 x) {
+  const vf32 low = vsplat(-87.3365448f);
+  const vf32 clamped = low > x ? low : x;
+  const vf32 z = vfma(clamped, vsplat(1.44269504f), vsplat(kRoundF));
+  const vf32 n = z - vsplat(kRoundF);
+  const vf32 r = vfma(n, vsplat(0.000212194442f), vfma(n, vsplat(-0.693359375f), clamped));
+  vf32 p = vfma(vsplat(0.0013814596f), r, vsplat(0.0083687175f));
+  p = vfma(p, r, vsplat(0.04166839f));
+  p = vfma(p, r, vsplat(0.16666521f));
+  p = vfma(p, r, vsplat(0.49999994f));
+  p = vfma(p * r, r, r) + vsplat(1.0f);
+  const vf32 y = p * (vf32)(((vi32)z << 23) + vsplat(int32_t(0x3f800000)));
+  return x < low ? vf32{} : y;
+}
 inline float log_of(float x) { return log_f32(x); }
 inline double log_of(double x) { return ::log(x); }
 

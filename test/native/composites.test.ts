@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { vjp } from '../../src/autodiff/index.js'
+import '../../src/node.js'
 import { type DType, parameter, type Shape, type Value } from '../../src/ir/index.js'
-import { Trace, withTrace } from '../../src/runtime/index.js'
+import { currentBackend, setBackend, Trace, withTrace } from '../../src/runtime/index.js'
 import { wrap } from '../../src/tensor/core.js'
 import {
   batchNormTrain,
@@ -10,16 +12,27 @@ import {
   layerNormAxes,
   logSoftmax,
   rmsNormAxes,
+  scaledDotProductAttention,
   softmax,
 } from '../../src/tensor/functional/index.js'
-import { cummax, cumprod, cumsum, type Tensor, topK } from '../../src/tensor/index.js'
+import {
+  cummax,
+  cumprod,
+  cumsum,
+  permute,
+  random,
+  stopGradient,
+  type Tensor,
+  topK,
+  valueAndGrad,
+} from '../../src/tensor/index.js'
 import { type AgreeOptions, checkOn, native } from './agree.js'
 
 /** Composites with a kernel, forward and backward, against their bodies in the interpreter. */
 function checkComposite(
   params: readonly Value[],
   build: (...inputs: Tensor[]) => readonly Tensor[],
-  options: AgreeOptions & { low?: number; high?: number; gradient?: boolean } = {},
+  options: AgreeOptions & { low?: number; high?: number; edges?: boolean; gradient?: boolean } = {},
 ): void {
   const results = withTrace(new Trace('body', 'test', params), () => build(...params.map(wrap))).map(
     ({ value }) => value,
@@ -121,4 +134,93 @@ test('native cumulative functions and top-k', native, () => {
           { ...options, scale: 0 },
         )
       }
+})
+
+test('native attention: blocks and their edges, grouped heads, masks, causality, lengths', native, () => {
+  const check = (
+    [batch, heads, keyHeads, queries, keys, d, e]: readonly number[],
+    extra: readonly Value[],
+    attend: (q: Tensor, k: Tensor, v: Tensor, ...rest: Tensor[]) => Tensor,
+    low = -1,
+    high = 1,
+  ): void => {
+    const shapes = [
+      [batch, heads, queries, d],
+      [batch, keyHeads, keys, d],
+      [batch, keyHeads, keys, e],
+    ]
+    const params = [...values(shapes, 'f32'), ...extra]
+    checkComposite(params, (q, k, v, ...rest) => [attend(q, k, v, ...rest)], { scale: 60, floor: 4, low, high })
+  }
+  for (const shape of [
+    [1, 1, 1, 1, 1, 1, 1],
+    [2, 4, 2, 5, 7, 8, 3],
+    [1, 3, 1, 70, 131, 20, 33],
+    [1, 2, 2, 129, 17, 64, 16],
+    [3, 3, 3, 2, 260, 5, 40],
+    [1, 2, 1, 3, 0, 4, 4],
+    [2, 2, 2, 0, 3, 4, 4],
+  ]) {
+    const [batch, heads, , queries, keys] = shape
+    check(shape, [], (q, k, v) => scaledDotProductAttention(q, k, v))
+    check(shape, [], (q, k, v) => scaledDotProductAttention(q, k, v, { causal: true, scale: 0.3 }))
+    for (const spread of [
+      [batch, 1, 1, keys],
+      [1, heads, queries, keys],
+      [batch, 1, queries, 1],
+    ]) {
+      const bool = parameter(spread, 'bool')
+      check(shape, [bool], (q, k, v, mask) => scaledDotProductAttention(q, k, v, { mask }))
+      const added = parameter(spread, 'f32')
+      check(shape, [added], (q, k, v, mask) => scaledDotProductAttention(q, k, v, { mask: stopGradient(mask) }))
+    }
+    const perBatch = [parameter([batch], 'i32'), parameter([batch], 'i32')]
+    check(
+      shape,
+      perBatch,
+      (q, k, v, keyLengths, queryStarts) =>
+        scaledDotProductAttention(q, k, v, { causal: true, keyLengths, queryStarts }),
+      -1.5,
+      2.9,
+    )
+  }
+})
+
+test('native attention of transposed operands, with NaN and infinities', native, () => {
+  const shape = [2, 9, 3, 5]
+  for (const edges of [false, true])
+    checkComposite(
+      values([shape, shape, shape], 'f32'),
+      (...parts) => {
+        const [q, k, v] = parts.map((x) => permute(x, [0, 2, 1, 3]))
+        return [permute(scaledDotProductAttention(q, k, v), [0, 2, 1, 3])]
+      },
+      { scale: 60, floor: 1, edges, gradient: !edges },
+    )
+})
+
+test('native attention drops the weights that the interpreter drops', native, async () => {
+  const draw = (shape: Shape): Tensor => random.normal(shape)
+  const attend = async (backend: string): Promise<number[][]> => {
+    const before = currentBackend()
+    setBackend(backend)
+    random.seed(3)
+    const [q, k, v, weight] = [draw([2, 4, 37, 8]), draw([2, 2, 140, 8]), draw([2, 2, 140, 20]), draw([2, 4, 37, 20])]
+    const loss = (...[a, b, c]: Tensor[]): Tensor =>
+      scaledDotProductAttention(a, b, c, { dropout: 0.3 }).mul(weight).sum()
+    const { value, grads } = valueAndGrad((list: Tensor[]) => loss(...list))([q, k, v])
+    const data = await Promise.all([value, ...grads].map(async (x) => Array.from((await x.data()) as Float32Array)))
+    setBackend(before)
+    return data
+  }
+  const [got, want] = [await attend('cpu'), await attend('interpreter')]
+  got.forEach((list, i) => {
+    list.forEach((x, j) => {
+      assert.ok(
+        Math.abs(x - want[i][j]) <= 2e-5 * (1 + Math.abs(want[i][j])),
+        `result ${i}, element ${j}: ${x} and ${want[i][j]}`,
+      )
+    })
+  })
+  assert.ok(Math.abs(want[0][0]) > 1e-3)
 })

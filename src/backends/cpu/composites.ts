@@ -83,6 +83,19 @@ const recurrent = (dense: readonly number[], inPlace: readonly InPlace[] = []): 
   dense,
   inPlace,
 })
+const MASK_KINDS: readonly AttrValue[] = ['none', 'bool', 'additive']
+/** See native/kernels/attention_blocks.h. */
+const attention: CompositeRule = {
+  ints: ({ causal, mask, key_lengths, query_starts, keep }) => [
+    flag(causal),
+    MASK_KINDS.indexOf(mask),
+    flag(key_lengths),
+    flag(query_starts),
+    flag(keep),
+  ],
+  floats: ({ scale, keep_scale }) => [number(scale), number(keep_scale)],
+  accepts: ({ inputs, attrs }) => inputs[0].dtype === 'f32' && !attrs.attributes.mask_grad,
+}
 const cumulative: CompositeRule = { ints: ({ dim }) => [number(dim)] }
 
 /** Composites that run as one kernel. Every other runs by its body. */
@@ -99,6 +112,8 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   batch_norm_grad: batchNorm,
   softmax_cross_entropy: crossEntropy,
   softmax_cross_entropy_grad: { ...crossEntropy, accepts: (node) => node.outputs.length === 1 && floating(node) },
+  sdpa: attention,
+  sdpa_grad: attention,
   conv_input_grad: convGrad,
   conv_weight_grad: convGrad,
   max_pool_grad: {

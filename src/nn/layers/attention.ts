@@ -94,10 +94,10 @@ export class MultiHeadAttention extends Layer {
     const options = { mask, causal: this.options.useCausalMask ?? false }
     const rate = context.training ? (this.options.dropout ?? 0) : 0
     const wanted = this.options.returnAttentionScores ?? false
-    const weights = wanted || rate > 0 ? attentionWeights(q, k, options) : null
+    const weights = wanted ? attentionWeights(q, k, options) : null
     const mixed = weights
       ? matmul(dropout(weights, { p: rate, training: rate > 0 }), v)
-      : scaledDotProductAttention(q, k, v, options)
+      : scaledDotProductAttention(q, k, v, { ...options, dropout: rate })
     const output = dense.attention_output.call(transpose(mixed, 1, 2))
     return wanted && weights ? [output, weights] : output
   }

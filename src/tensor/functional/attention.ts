@@ -8,9 +8,9 @@ import { defineGradient } from '../ops/gradient-rule.js'
 import { amax, sum } from '../ops/reduce.js'
 import { reshape, unsqueeze } from '../ops/shape.js'
 import { cast, computeType, floatType, resultType } from '../promote.js'
+import { random } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { present } from './constants.js'
-import { dropout } from './dropout.js'
 
 /**
  * Shapes: B batch, H query heads, G query heads a key head, K = H / G key heads, T queries, S keys, D and E features of keys and values.
@@ -40,6 +40,8 @@ interface Parts {
   readonly mask: Tensor | null
   readonly keyLengths: Tensor | null
   readonly queryStarts: Tensor | null
+  /** bool [B, H, T, S]: weights that dropout keeps. */
+  readonly keep: Tensor | null
 }
 
 function unpack(attributes: Attributes, inputs: readonly Tensor[]): Parts {
@@ -47,7 +49,8 @@ function unpack(attributes: Attributes, inputs: readonly Tensor[]): Parts {
   const next = (there: AttrValue): Tensor | null => (there ? (rest.shift() ?? null) : null)
   const mask = next(attributes.mask !== 'none')
   const keyLengths = next(attributes.key_lengths)
-  return { q, k, v, mask, keyLengths, queryStarts: next(attributes.query_starts) }
+  const queryStarts = next(attributes.query_starts)
+  return { q, k, v, mask, keyLengths, queryStarts, keep: next(attributes.keep) }
 }
 
 /** lhs [B, K, ...] . rhs [B, K, ...] over the named dimensions of each. */
@@ -109,13 +112,20 @@ function logTotals(scores: Tensor): Tensor {
   return where(empty, like(Number.POSITIVE_INFINITY, peak), totals)
 }
 
-/** Inputs q, k, v, mask?, keyLengths?, queryStarts?; results y [B, H, T, E] and the rows' log totals [B, H, T]. */
+/** Dropout of weights or of their gradients, [B, K, G, T, S]. */
+function kept(attributes: Attributes, { k, keep }: Parts, x: Tensor): Tensor {
+  if (!keep) return x
+  return where(grouped(keep, k.shape[1]), mul(x, like(attributes.keep_scale as number, x)), like(0, x))
+}
+
+/** Inputs q, k, v, mask?, keyLengths?, queryStarts?, keep?; results y [B, H, T, E] and the rows' log totals [B, H, T]. */
 function attentionBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
   return (inputs) => {
     const parts = unpack(attributes, inputs)
     const scores = scoresOf(attributes, parts)
     const totals = logTotals(scores)
-    const y = contract(exp(sub(scores, totals)), cast(parts.v, scores.dtype), [4], [2])
+    const weights = kept(attributes, parts, exp(sub(scores, totals)))
+    const y = contract(weights, cast(parts.v, scores.dtype), [4], [2])
     return [cast(ungrouped(y), parts.q.dtype), reshape(ungrouped(totals), parts.q.shape.slice(0, 3))]
   }
 }
@@ -139,8 +149,8 @@ function attentionGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor
     const rows = (x: Tensor): Tensor => unsqueeze(grouped(x, heads), -1)
     const weights = exp(sub(scores, rows(totals)))
     const g = grouped(cast(ct, scores.dtype), heads)
-    const dv = contract(weights, g, [2, 3], [2, 3])
-    const dweights = contract(g, cast(v, scores.dtype), [4], [3])
+    const dv = contract(kept(attributes, parts, weights), g, [2, 3], [2, 3])
+    const dweights = kept(attributes, parts, contract(g, cast(v, scores.dtype), [4], [3]))
     const dscores = mul(weights, sub(dweights, rows(delta)))
     const scale = like(attributes.scale as number, scores)
     const dq = mul(ungrouped(contract(dscores, cast(k, scores.dtype), [4], [2])), scale)
@@ -220,6 +230,8 @@ function prepare(query: TensorLike, key: TensorLike, value: TensorLike, options:
       throw fail(op, `${what} must be [${a.shape[0]}], got ${typeText(list)}`)
     return list
   }
+  const rate = options.dropout ?? 0
+  if (!(rate >= 0 && rate <= 1)) throw fail(op, `dropout is a probability, got ${rate}`)
   const parts: Parts = {
     q: a,
     k: b,
@@ -227,6 +239,7 @@ function prepare(query: TensorLike, key: TensorLike, value: TensorLike, options:
     mask,
     keyLengths: perBatch(options.keyLengths, 'keyLengths'),
     queryStarts: options.causal ? perBatch(options.queryStarts, 'queryStarts') : null,
+    keep: rate > 0 ? random.bernoulli([...a.shape.slice(0, 3), b.shape[2]], 1 - rate) : null,
   }
   const attributes = {
     scale: options.scale ?? 1 / Math.sqrt(a.shape[3]),
@@ -234,19 +247,21 @@ function prepare(query: TensorLike, key: TensorLike, value: TensorLike, options:
     mask: mask === null ? 'none' : mask.dtype === 'bool' ? 'bool' : 'additive',
     key_lengths: parts.keyLengths !== null,
     query_starts: parts.queryStarts !== null,
+    keep: parts.keep !== null,
+    keep_scale: rate < 1 ? 1 / (1 - rate) : 0,
   }
-  const inputs = present(a, b, c, mask, parts.keyLengths, parts.queryStarts)
+  const inputs = present(a, b, c, mask, parts.keyLengths, parts.queryStarts, parts.keep)
   return { parts, attributes, inputs, restore: (y) => reshape(y, [...lead, ...y.shape.slice(2)]) }
 }
 
 /**
- * Attention weights softmax(q k^T * scale + mask), [..., heads, T, S]; 0 in rows without a visible key.
+ * Attention weights softmax(q k^T * scale + mask), [..., heads, T, S], after dropout; 0 in rows without a visible key.
  * @see scaledDotProductAttention
  */
 export function attentionWeights(query: TensorLike, key: TensorLike, options: AttentionOptions = {}): Tensor {
   const { parts, attributes, restore } = prepare(query, key, key, options)
   const scores = scoresOf(attributes, parts)
-  const weights = ungrouped(exp(sub(scores, logTotals(scores))))
+  const weights = ungrouped(kept(attributes, parts, exp(sub(scores, logTotals(scores)))))
   return restore(cast(weights, parts.q.dtype))
 }
 
@@ -262,9 +277,6 @@ export function scaledDotProductAttention(
   value: TensorLike,
   options: AttentionOptions = {},
 ): Tensor {
-  const { parts, attributes, inputs, restore } = prepare(query, key, value, options)
-  if (!options.dropout) return restore(composite('sdpa', attributes, inputs, attentionBody(attributes))[0])
-  const scores = scoresOf(attributes, parts)
-  const weights = dropout(exp(sub(scores, logTotals(scores))), { p: options.dropout })
-  return restore(cast(ungrouped(contract(weights, cast(parts.v, weights.dtype), [4], [2])), parts.q.dtype))
+  const { attributes, inputs, restore } = prepare(query, key, value, options)
+  return restore(composite('sdpa', attributes, inputs, attentionBody(attributes))[0])
 }

@@ -17,7 +17,7 @@
  * | softmax_cross_entropy_grad | as softmax_cross_entropy                              | ct [R], then those of the loss                             | dlogits |
  * | ctc_loss                   | blank                                                 | log-probabilities [T, N, C], labels i32 [N, S], steps i32 [N], label counts i32 [N] | losses [N] |
  * | ctc_loss_grad              | blank                                                 | ct [N], then those of the loss                             | dlogprobs |
- * | sdpa                       | scale, causal, mask (none, bool, additive), key_lengths, query_starts | q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], mask ?mask (rank 4, extents 1 or full), lengths i32 [B] ?key_lengths, starts i32 [B] ?query_starts | y [B, H, T, E], log totals [B, H, T] (+inf in rows that see nothing) |
+ * | sdpa                       | scale, causal, mask (none, bool, additive), key_lengths, query_starts, keep, keep_scale | q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], mask ?mask (rank 4, extents 1 or full), lengths i32 [B] ?key_lengths, starts i32 [B] ?query_starts, keep bool [B, H, T, S] ?keep | y [B, H, T, E], log totals [B, H, T] (+inf in rows that see nothing) |
  * | sdpa_grad                  | as sdpa, mask_grad                                    | ct, log totals, delta [B, H, T], then those of sdpa        | dq, dk, dv, dmask ?mask_grad |
  * | rope                       | interleaved                                           | x [..., D], cos, sin [..., d / 2] (broadcast to x)         | y |
  * | lstm                       | reverse, mask                                         | projected [T, N, 4H], weight [4H, H], h0, c0 [N, H], mask bool [T, N] ?mask | hidden, cells [T, N, H], gates [T, N, 4H] |
@@ -29,6 +29,7 @@
  *
  * - Labels equal to ignore_index count for nothing; any other label outside the classes is an error (the body's gather raises it).
  * - `delta` is the sum over E of ct * y, less the cotangent of the log totals.
+ * - Where `keep` is false a weight of attention is dropped; the others are multiplied by keep_scale.
  * - Gates: LSTM input, forget, cell, output; GRU reset, update, new, with the reset gate after the product (`recurrent` is what it scales). Where
  *   the mask is false a state stays as it was. `projected` holds x . W_ih^T and all biases but GRU's recurrent one. They compute in the dtype of
  *   x. Weight gradients are one product over all steps, outside of the composite; `dgates` is there in gradients of gradients alone.

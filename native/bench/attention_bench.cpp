@@ -1,0 +1,69 @@
+// Best GFLOP/s of attention, forward and backward, and of a matrix product of the same size.
+//   g++ -std=c++17 -O2 -ftree-vectorize -mavx2 -mfma -mf16c native/bench/attention_bench.cpp -o attention_bench -pthread
+//   ./attention_bench [threads] [filter]      KAIMO_BENCH_CPU=1: processor time instead of the clock
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include "../kernels/attention_grad.h"
+#include "bench_pool.h"
+
+using namespace kaimo;
+
+static double now() {
+  static const clockid_t clock = std::getenv("KAIMO_BENCH_CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
+  timespec t;
+  clock_gettime(clock, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+struct Values {
+  std::vector<float> memory;
+  Operand view;
+  Values(int64_t a, int64_t b, int64_t c, int64_t d) : memory(size_t(a * b * c * d)) {
+    for (size_t i = 0; i < memory.size(); ++i) memory[i] = float(int(i * 7919 % 101) - 50) / 50;
+    view = Operand{reinterpret_cast<char*>(memory.data()), DType::f32, 4, {a, b, c, d}, {b * c * d, c * d, d, 1}};
+  }
+};
+
+template <typename F>
+static double best_rate(double flops, F f) {
+  const int inner = std::max(1, int(1e8 / flops));
+  double best = 1e30, total = 0;
+  for (int r = 0; r < 40 && (r < 5 || total < 0.25); ++r) {
+    const double t0 = now();
+    for (int i = 0; i < inner; ++i) {
+      if (f() != Status::ok) return 0;
+    }
+    const double t = now() - t0;
+    best = std::min(best, t / inner);
+    total += t;
+  }
+  return flops / best / 1e9;
+}
+
+int main(int argc, char** argv) {
+  Pool pool(argc > 1 ? std::atoi(argv[1]) : 1);
+  const struct {
+    const char* name;
+    int64_t batch, heads, key_heads, queries, keys, d, causal;
+  } cases[] = {{"h12_s128_d64", 1, 12, 12, 128, 128, 64, 0},   {"h12_s1024_d64", 1, 12, 12, 1024, 1024, 64, 0}, {"b4_h12_s256_d64_causal", 4, 12, 12, 256, 256, 64, 1},
+               {"h16_k2_s1_512_d64", 1, 16, 2, 1, 512, 64, 0}, {"h16_k2_s64_512_d128", 1, 16, 2, 64, 512, 128, 0}, {"h1_s1024_d64", 1, 1, 1, 1024, 1024, 64, 0}};
+  for (const auto& c : cases) {
+    if (argc > 2 && std::string(c.name).find(argv[2]) == std::string::npos) continue;
+    Values q(c.batch, c.heads, c.queries, c.d), k(c.batch, c.key_heads, c.keys, c.d), v(c.batch, c.key_heads, c.keys, c.d), g(c.batch, c.heads, c.queries, c.d);
+    Values y = q, dq = q, dk = k, dv = v, totals(c.batch, c.heads, c.queries, 1), delta = totals;
+    totals.view.rank = delta.view.rank = 3;
+    for (Values* x : {&y, &dq, &dk, &dv, &totals, &delta}) x->view.data = reinterpret_cast<char*>(x->memory.data());
+    const int64_t ints[] = {c.causal, 0, 0, 0, 0};
+    const double floats[] = {0.125, 1};
+    const Operand in[] = {q.view, k.view, v.view}, out[] = {y.view, totals.view};
+    const Operand grad_in[] = {g.view, totals.view, delta.view, q.view, k.view, v.view}, grad_out[] = {dq.view, dk.view, dv.view};
+    KernelCall call{&pool, in, out, 3, 2, ints, 5, floats, 2, {}}, grad{&pool, grad_in, grad_out, 6, 3, ints, 5, floats, 2, {}};
+    const double flops = 4.0 * double(c.batch * c.heads * c.queries * c.keys * c.d);
+    std::printf("%-28s forward %6.1f", c.name, best_rate(flops, [&] { return sdpa_kernel(call); }));
+    std::printf("  backward %6.1f GFLOP/s\n", best_rate(2.5 * flops, [&] { return sdpa_grad_kernel(grad); }));
+    std::fflush(stdout);
+  }
+}
