@@ -31,7 +31,7 @@ export function partResults(task: string, logs: Readonly<Logs>, examples: number
   return { ...own, bitsPerCharacter: loss / Math.LN2, perplexity: Math.exp(loss) }
 }
 
-const PERCENT = new Set(['accuracy'])
+const PERCENT = new Set(['accuracy', 'precision', 'recall', 'f1', 'exactMatch'])
 
 /** `accuracy 93.10 %`. */
 export const metricText = (name: string, value: number): string =>

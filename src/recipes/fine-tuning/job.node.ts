@@ -25,9 +25,9 @@ export const encodeRows = <R, E>(
   rows: readonly R[],
   part: Part,
   unit: string,
-  encode: (row: R, where: string) => E,
+  encode: (row: R, where: string) => E | readonly E[],
 ): E[] =>
-  rows.map((row, i) => {
+  rows.flatMap((row, i) => {
     try {
       return encode(row, `${unit} ${i + 1} of the ${part} part`)
     } catch (error) {
@@ -96,7 +96,8 @@ export interface TuningTask<R, E> extends Pick<Job, 'objective' | 'metricNames' 
   readonly checkpoint: Checkpoint
   readonly text: TextModel
   readonly rows: PartRows<R>
-  encode(row: R, where: string): E
+  /** One example, or several that stand for the row. */
+  encode(row: R, where: string): E | readonly E[]
   source(rows: readonly E[], options: BucketOptions): BucketedSource<E>
   readonly scores?: HostScores<E>
   /** As `fit` trains it. Default: its logits. */
@@ -137,7 +138,7 @@ export function tuningJob<R, E>(task: TuningTask<R, E>): Job {
       fineTuningOptimizer(recipe.optimizer, pretrained, Math.ceil(steps / recipe.optimizer.gradientAccumulationSteps)),
     train: source('train', recipe.seed) as BucketedSource<E>,
     parts: sources,
-    sizes: { train: parts.train.length, validation: parts.validation.length, test: parts.test.length },
+    sizes: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
     unit,
     remarks: [...checkpoint.notes, ...(task.remarks ?? [])],
   }

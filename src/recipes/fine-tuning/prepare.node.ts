@@ -1,6 +1,7 @@
 import type { Job } from '../job.js'
 import type { DataFiles } from '../paths.node.js'
 import type { TuningOptions } from './checkpoint.node.js'
+import { prepareQuestionAnswering } from './question-answering/prepare.node.js'
 import type { FineTuningRecipe, FineTuningTask } from './schemas.js'
 import { prepareSequenceClassification } from './sequence-classification/prepare.node.js'
 import { prepareTokenClassification } from './token-classification/prepare.node.js'
@@ -13,6 +14,7 @@ type Prepare<T extends FineTuningTask> = (
 
 const PREPARE: { readonly [T in FineTuningTask]: Prepare<T> } = {
   'sequence-classification': prepareSequenceClassification,
+  'question-answering': prepareQuestionAnswering,
   'token-classification': prepareTokenClassification,
 }
 

@@ -1,10 +1,15 @@
 /** Every task of fine-tuning: the form of its recipes, what may be wrong with one, and how what comes out is used. */
 import type { z } from 'zod'
+import { questionAnsweringFaults, questionAnsweringSchema } from './question-answering/schema.js'
 import type { Fault } from './schema.js'
 import { sequenceClassificationFaults, sequenceClassificationSchema } from './sequence-classification/schema.js'
 import { tokenClassificationSchema } from './token-classification/schema.js'
 
-export const FINE_TUNING_SCHEMAS = [sequenceClassificationSchema, tokenClassificationSchema] as const
+export const FINE_TUNING_SCHEMAS = [
+  sequenceClassificationSchema,
+  tokenClassificationSchema,
+  questionAnsweringSchema,
+] as const
 
 /** Fine-tuning of a published checkpoint. */
 export type FineTuningRecipe = z.infer<(typeof FINE_TUNING_SCHEMAS)[number]>
@@ -24,6 +29,11 @@ export const FINE_TUNING_TASKS: { readonly [T in FineTuningTask]: TaskFacts<T> }
     runs: 'text-classification',
     input: "'a text'",
     faults: sequenceClassificationFaults,
+  },
+  'question-answering': {
+    runs: 'question-answering',
+    input: "--context 'a text' 'a question'",
+    faults: questionAnsweringFaults,
   },
   'token-classification': { runs: 'token-classification', input: "'a text'" },
 }

@@ -2,7 +2,20 @@ import type { Logs } from '../history.js'
 
 export type MonitorMode = 'auto' | 'min' | 'max'
 
-const RISING = ['acc', 'auc', 'precision', 'recall', 'f1', 'fbeta', 'r2', 'iou', 'positives', 'bleu', 'spearman']
+const RISING = [
+  'acc',
+  'auc',
+  'precision',
+  'recall',
+  'f1',
+  'fbeta',
+  'r2',
+  'iou',
+  'positives',
+  'bleu',
+  'spearman',
+  'exact',
+]
 
 /** Which way a monitored value improves: by its name where `mode` is auto. */
 export function improves(

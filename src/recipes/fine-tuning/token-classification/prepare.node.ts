@@ -35,7 +35,9 @@ function checkTags(sentences: readonly TaggedSentence[], labels: readonly string
   for (const { tags, where } of sentences) {
     const unknown = tags.find((tag) => !known.has(tag))
     if (unknown !== undefined)
-      throw new DataError(`${where}: expected a tag of ${labels.map((label) => show(label)).join(', ')}, got ${show(unknown)}`)
+      throw new DataError(
+        `${where}: expected a tag of ${labels.map((label) => show(label)).join(', ')}, got ${show(unknown)}`,
+      )
   }
 }
 
