@@ -18,9 +18,15 @@ export interface RawRow {
   readonly label: string
 }
 
-export interface TextFile {
+/** A file of rows. */
+export interface TableFile {
   readonly path: string
   readonly format?: 'csv' | 'tsv' | 'jsonl'
+  /** Names of the columns of a CSV or TSV file whose first line does not name them. */
+  readonly header?: readonly string[]
+}
+
+export interface TextFile extends TableFile {
   /** Names of the columns. */
   readonly text: string
   readonly label: string
@@ -30,8 +36,9 @@ export interface TextFile {
   readonly labelSeparator?: string
 }
 
-const formatOf = (path: string): TextFile['format'] =>
-  /\.jsonl(\.gz)?$/.test(path) ? 'jsonl' : /\.tsv(\.gz)?$/.test(path) ? 'tsv' : 'csv'
+/** The format of a table, by the end of its name where nothing else says. */
+const formatOf = (file: TableFile, path: string): NonNullable<TableFile['format']> =>
+  file.format ?? (/\.jsonl(\.gz)?$/.test(path) ? 'jsonl' : /\.tsv(\.gz)?$/.test(path) ? 'tsv' : 'csv')
 
 function parseJsonRow(value: unknown, file: TextFile): RawRow {
   const { text, textPair, label, labelSeparator } = file
@@ -48,15 +55,40 @@ function parseJsonRow(value: unknown, file: TextFile): RawRow {
   return { text: textOf(text), textPair: textPair === undefined ? null : textOf(textPair), label: String(labelValue) }
 }
 
-/** @throws DataError that names the file and the row at fault, FileError where it cannot be read */
-export async function readRows(file: TextFile, path: string, signal?: AbortSignal): Promise<Dataset<RawRow>> {
-  const format = file.format ?? formatOf(path)
-  if (format === 'jsonl') return fromJsonl(path, { signal, parse: (value) => parseJsonRow(value, file) })
-  const names = [file.text, file.label, ...(file.textPair === undefined ? [] : [file.textPair])]
+function parseColumns(value: unknown, names: readonly string[]): Record<string, string> {
+  const row = value as Record<string, unknown> | null
+  const fields = names.map((name): [string, string] => {
+    const found = row?.[name]
+    if (typeof found !== 'string' && typeof found !== 'number')
+      throw new TypeError(`expected a text or a number as ${show(name)}, got ${show(found)}`)
+    return [name, String(found)]
+  })
+  return Object.fromEntries(fields)
+}
+
+/**
+ * Some columns of a CSV, TSV or JSON lines file as texts.
+ * @throws DataError that names the file and the row at fault, FileError where it cannot be read
+ */
+export async function readColumns(
+  file: TableFile,
+  path: string,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<Dataset<Record<string, string>>> {
+  const format = formatOf(file, path)
+  if (format === 'jsonl') return fromJsonl(path, { signal, parse: (value) => parseColumns(value, names) })
   const columns = Object.fromEntries(names.map((name) => [name, 'string' as const]))
   // Quotes are ordinary characters in TSV.
   const options = format === 'tsv' ? { delimiter: '\t', quote: null } : { delimiter: ',' }
-  const rows = await fromCsv(path, { columns, signal, ...options })
+  return fromCsv(path, { columns, signal, header: file.header, ...options })
+}
+
+/** @throws DataError that names the file and the row at fault, FileError where it cannot be read */
+export async function readRows(file: TextFile, path: string, signal?: AbortSignal): Promise<Dataset<RawRow>> {
+  if (formatOf(file, path) === 'jsonl') return fromJsonl(path, { signal, parse: (value) => parseJsonRow(value, file) })
+  const names = [file.text, file.label, ...(file.textPair === undefined ? [] : [file.textPair])]
+  const rows = await readColumns(file, path, names, signal)
   return rows.map((row) => ({
     text: row[file.text],
     textPair: file.textPair === undefined ? null : row[file.textPair],

@@ -3,6 +3,7 @@ import type { DataFiles } from '../paths.node.js'
 import type { TuningOptions } from './checkpoint.node.js'
 import { prepareQuestionAnswering } from './question-answering/prepare.node.js'
 import type { FineTuningRecipe, FineTuningTask } from './schemas.js'
+import { prepareSentenceEmbedding } from './sentence-embedding/prepare.node.js'
 import { prepareSequenceClassification } from './sequence-classification/prepare.node.js'
 import { prepareTokenClassification } from './token-classification/prepare.node.js'
 
@@ -14,6 +15,7 @@ type Prepare<T extends FineTuningTask> = (
 
 const PREPARE: { readonly [T in FineTuningTask]: Prepare<T> } = {
   'sequence-classification': prepareSequenceClassification,
+  'sentence-embedding': prepareSentenceEmbedding,
   'question-answering': prepareQuestionAnswering,
   'token-classification': prepareTokenClassification,
 }

@@ -51,8 +51,13 @@ export const filesOf = <F extends z.ZodType>(file: F) => ({
   test: file.optional(),
 })
 
-/** A file of rows with named columns. */
-export const tableFormat = z.enum(['csv', 'tsv', 'jsonl']).optional()
+/** Fields of a file of rows with named columns. */
+export const table = {
+  path: z.string(),
+  format: z.enum(['csv', 'tsv', 'jsonl']).optional(),
+  /** Names of the columns of a CSV or TSV file whose first line does not name them. */
+  header: z.array(z.string()).min(1).optional(),
+}
 
 export type FineTuningOptimizerSpec = z.infer<typeof fineTuningOptimizer>
 export type HashSplit = z.infer<typeof hashSplitSchema>

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { questionAnsweringFaults, questionAnsweringSchema } from './question-answering/schema.js'
 import type { Fault } from './schema.js'
+import { sentenceEmbeddingFaults, sentenceEmbeddingSchema } from './sentence-embedding/schema.js'
 import { sequenceClassificationFaults, sequenceClassificationSchema } from './sequence-classification/schema.js'
 import { tokenClassificationSchema } from './token-classification/schema.js'
 
@@ -9,6 +10,7 @@ export const FINE_TUNING_SCHEMAS = [
   sequenceClassificationSchema,
   tokenClassificationSchema,
   questionAnsweringSchema,
+  sentenceEmbeddingSchema,
 ] as const
 
 /** Fine-tuning of a published checkpoint. */
@@ -29,6 +31,11 @@ export const FINE_TUNING_TASKS: { readonly [T in FineTuningTask]: TaskFacts<T> }
     runs: 'text-classification',
     input: "'a text'",
     faults: sequenceClassificationFaults,
+  },
+  'sentence-embedding': {
+    runs: 'sentence-similarity',
+    input: "'a text' 'another text'",
+    faults: sentenceEmbeddingFaults,
   },
   'question-answering': {
     runs: 'question-answering',

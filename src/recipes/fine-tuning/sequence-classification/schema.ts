@@ -1,14 +1,13 @@
 import { z } from 'zod'
 import { hashSplitSchema } from '../../schema-base.js'
-import { type Fault, filesOf, tableFormat, truncation, tuningBase } from '../schema.js'
+import { type Fault, filesOf, table, truncation, tuningBase } from '../schema.js'
 
 export const PROBLEMS = ['single_label_classification', 'multi_label_classification', 'regression'] as const
 /** What a head learns, by the names of `problem_type` in `config.json`. */
 export type Problem = (typeof PROBLEMS)[number]
 
 const file = z.strictObject({
-  path: z.string(),
-  format: tableFormat,
+  ...table,
   text: z.string().default('text'),
   /** Column of a second text that is read with the first. */
   textPair: z.string().optional(),
