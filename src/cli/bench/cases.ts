@@ -5,6 +5,7 @@ import { MATMUL_CASES } from './matmul.js'
 import { MLP_CASES } from './mlp.js'
 import { OP_CASES } from './ops.js'
 import { RECURRENT_CASES } from './recurrent.js'
+import { RESNET_CASES } from './resnet.js'
 import { TRANSFORMER_CASES } from './transformers.js'
 
 /** Every case of `kaimo bench`, by name. */
@@ -15,5 +16,6 @@ export const CASES: BenchCases = {
   ...CHAIN_CASES,
   ...CONV_CASES,
   ...RECURRENT_CASES,
+  ...RESNET_CASES,
   ...TRANSFORMER_CASES,
 }
