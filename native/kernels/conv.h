@@ -3,7 +3,7 @@
 // one channel a group by a direct kernel; every other dtype and layout through an explicit im2col. Padding is a zero that takes part.
 #pragma once
 #include "conv_depthwise.h"
-#include "conv_rows.h"
+#include "conv_winograd.h"
 
 namespace kaimo {
 namespace {
@@ -65,6 +65,13 @@ inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, 
   const bool many_rows = channels_last && kRowsInPlace && s.batch * s.positions() > kFewRows;  // no packing of rows in conv_rows
   if (is_pointwise(s) && (channels_first || (channels_last && !many_rows)) && (s.groups == 1 || !bias)) {
     return conv_pointwise(pool, s, !channels_first, bias, activation, memory);
+  }
+  if (worth_winograd(s)) {
+    const size_t before = memory.used();
+    bool used = false;
+    const Status status = conv_winograd(pool, s, bias, activation, memory, &used);
+    if (used || status != Status::ok) return status;
+    memory.rewind(before);
   }
   // Rows by way of blocks that are transposed at the end, where the sums are long and features fill a panel.
   const bool by_rows = kRowsInPlace && s.co >= kNr<float> && s.depth() >= kLongSum && s.batch * s.positions() > kFewRows;

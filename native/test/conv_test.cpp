@@ -14,6 +14,8 @@ struct Case {
   Dims in, taps, stride, lo, hi, ldil, rdil, out;
   Dims x_order, w_order, y_order;  // place of batch/in, feature/out, spatial...
   bool strided = false, bias = false, relu = false;
+  bool by_tiles = false;  // Winograd's kernels may be chosen
+  int special = 0;  // 1: some elements of x are infinite or no numbers, 2: one of w is
   DType dtype = DType::f32;
 
   void finish() {
@@ -118,7 +120,14 @@ struct Problem {
         w(c.dtype, place(c.w_order, join(c.ci, c.co, c.taps)), &rnd, c.strided),
         y(c.dtype, place(c.y_order, join(c.batch, c.co, c.out))),
         y2(c.dtype, place(c.y_order, join(c.batch, c.co, c.out))),
-        bias(c.dtype, {c.co}, &rnd, c.strided) {}
+        bias(c.dtype, {c.co}, &rnd, c.strided) {
+    for (int i = 0; i < (c.special == 1 ? 3 : c.special == 2 ? 1 : 0); ++i) {
+      const Operand& v = c.special == 1 ? x.view : w.view;
+      int64_t offset = 0;
+      for (int d = 0; d < v.rank; ++d) offset += rnd.below(v.dims[d]) * v.strides[d];
+      write_double(v, offset, i == 1 ? double(NAN) : double(INFINITY));
+    }
+  }
 };
 
 static double tolerance(DType t) { return t == DType::f64 ? 1e-14 : t == DType::f32 ? 1e-6 : t == DType::f16 ? 1e-3 : t == DType::bf16 ? 8e-3 : 0; }
@@ -128,7 +137,9 @@ static double wrapped(DType t, double v) {
 }
 
 // Compares a result with sums and the sums of magnitudes that belong to it (indexed by dense element).
-static void compare(const Tensor& got, const std::vector<double>& sum, const std::vector<double>& magnitude, const std::string& name) {
+static void compare(const Tensor& got, const std::vector<double>& sum, std::vector<double> magnitude, const std::string& name, bool by_tiles) {
+  // A transform adds what lies beside an element's own window.
+  if (by_tiles) std::fill(magnitude.begin(), magnitude.end(), *std::max_element(magnitude.begin(), magnitude.end()));
   for (size_t i = 0; i < sum.size(); ++i) {
     const double g = read_as_double(got.view, int64_t(i)), want = wrapped(got.view.dtype, sum[i]), tol = tolerance(got.view.dtype);
     if (!check(close_to(g, want, tol * (1 + magnitude[i]), tol), name + " got " + std::to_string(g) + " want " + std::to_string(want))) return;
@@ -160,7 +171,7 @@ static void forward(const Case& c, Pool* one, Pool* two) {
       if (c.relu && v <= 0) v = 0;
     } while (advance(p.y.view, index));
   }
-  compare(p.y, sum, magnitude, c.text());
+  compare(p.y, sum, magnitude, c.text(), c.by_tiles);
 }
 
 // Gradients: y plays the cotangent.
@@ -193,7 +204,7 @@ static void gradients(Case c, Pool* one, Pool* two) {
     } else {
       every_product(c, p.x.view, out.view, g.view, [&](int64_t xo, int64_t wo, int64_t yo) { add(size_t(wo), left[xo] * right[yo]); });
     }
-    compare(out, sum, magnitude, name);
+    compare(out, sum, magnitude, name, c.by_tiles);
   }
 }
 
@@ -259,6 +270,51 @@ static Case square(int64_t batch, int64_t ci, int64_t co, int64_t size, int64_t 
   return c;
 }
 
+// Shapes that Winograd's kernels take, in every layout.
+static Case winograd_case(int i) {
+  Case c = square(5 + rnd.below(4), 32 + 8 * rnd.below(3), 32 + 8 * rnd.below(4), 0, 3, 1, i % 2 == 1);
+  for (int64_t& extent : c.in) extent = 6 + rnd.below(10);
+  c.lo = {rnd.below(3), rnd.below(3)};
+  c.hi = {rnd.below(3), rnd.below(3)};
+  if (i % 5 == 4) c.x_order = shuffled(4), c.y_order = shuffled(4), c.w_order = shuffled(4);
+  c.bias = i % 3 == 0;
+  c.relu = i % 4 == 0;
+  c.strided = i % 7 == 6;
+  c.special = i % 3 == 1 ? 1 : 0;
+  c.by_tiles = true;
+  if (i % 8 == 7) c.special = 2, c.lo = c.hi = {0, 0};
+  c.finish();
+  return c;
+}
+
+// Whether the kernel by Winograd takes it.
+static bool by_winograd(const Case& c) {
+  const Problem p(c);
+  const Dims numbers = c.ints();
+  const std::vector<Operand> in = {p.x.view, p.w.view};
+  KernelCall call = make_call(nullptr, in, &p.y.view, numbers);
+  ConvInts parsed;
+  ConvShape s;
+  return parse_conv_ints(call, &parsed) && make_conv(parsed, p.x.view, p.w.view, p.y.view, &s) && worth_winograd(s);
+}
+
+static void winograd(int cases, Pool* one, Pool* two) {
+  int taken = 0;
+  for (int i = 0; i < cases; ++i) {
+    Case c = winograd_case(i);
+    taken += by_winograd(c);
+    forward(c, one, two);
+    if (c.special == 0) gradients(c, one, two);
+  }
+  Case wide = square(1, 32, 32, 9, 3, 1, true);  // rows of tiles in pieces
+  wide.in = {70, 150};
+  wide.by_tiles = true;
+  wide.finish();
+  check(by_winograd(wide), "a wide image is left to the direct kernel");
+  forward(wide, one, two);
+  check(taken * 2 > cases, "few cases reached Winograd's kernels: " + std::to_string(taken) + " of " + std::to_string(cases));
+}
+
 int main(int argc, char** argv) {
   Pool one(1), two(3);
   const int cases = argc > 1 ? std::atoi(argv[1]) : 500;
@@ -275,5 +331,6 @@ int main(int argc, char** argv) {
       gradients(c, &one, &two);
     }
   }
+  winograd(16, &one, &two);
   return report("conv_test");
 }
