@@ -95,7 +95,7 @@ const gruBody =
         const recurrent = part(product, 2, GATES)
         const n = tanh(add(part(item.x, 2, GATES), mul(r, recurrent)))
         const next = held(item.mask, blend(z, h, n), h)
-        return [next, [next, concatenate([r, z, n], 1), recurrent]] as const
+        return [next, [next, concatenate([r, z, n], 1), recurrent]] as [Tensor, Tensor[]]
       },
       h0,
       { x: projected, mask: mask ?? null },

@@ -80,7 +80,7 @@ const lstmBody =
         const g = tanh(part(z, 2, GATES))
         const cell = add(mul(f, c), mul(i, g))
         const next = [held(item.mask, mul(o, tanh(cell)), h), held(item.mask, cell, c)]
-        return [next, [...next, concatenate([i, f, g, o], 1)]] as const
+        return [next, [...next, concatenate([i, f, g, o], 1)]] as [Tensor[], Tensor[]]
       },
       [h0, c0],
       { x: projected, mask: mask ?? null },
