@@ -46,7 +46,7 @@ KAIMO_NOINLINE void generic_block(const GenericJob& job, int64_t matrix, int64_t
         widen_row(job.dtype, f.b + (bo + (k0 + k) * f.b_rs + (col0 + p * nr) * f.b_cs) * size, f.b_cs, panel + k * nr, used);
       }
       for (int64_t t = 0, i = 0; t < split.tiles; i += split.rows(t), ++t) {
-        const TileArgs<Acc> args{kc, a_block + i * kc, kc, 1, panel, nr, tile + i * width + p * nr, width, k0 == 0, false, &plain, 0, 0};
+        const TileArgs<Acc> args{kc, a_block + i * kc, kc, 1, panel, nr, tile + i * width + p * nr, width, k0 == 0, false, &plain, 0, 0, {}};
         TileTable<Acc>::kernels[kARows][tile_index(split.rows(t))](args);
       }
     }
