@@ -100,7 +100,7 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
       const int64_t share = ceil_div(t.kc, tile1 - tile0);
       for (int64_t tile = tile0; tile < tile1; ++tile) {
         const int64_t rows = split.rows(tile);
-        t.ahead = Ahead<T>{next + (tile - tile0) * share * nr, nr, int64_t(kAheadRows) * nr, uint64_t(share)};
+        t.ahead = LinesAhead<T>{next + (tile - tile0) * share * nr, nr, int64_t(kAheadRows) * nr, uint64_t(share)};
         t.a = scratch + (tile - tile0) * t.kc * kMr;
         t.c = g.c + co + t.row * g.ldc + t.col;
         run_tile(t, kAPacked, rows, cols);

@@ -50,7 +50,7 @@ KAIMO_INLINE V relu(V x) {
 // apart, the next as many `step` further on.
 constexpr uint64_t kAheadRows = 16;
 template <typename T>
-struct Ahead {
+struct LinesAhead {
   const T* base = nullptr;
   int64_t pitch = 0, step = 0;
   uint64_t count = 0;
@@ -69,7 +69,7 @@ struct TileArgs {
   bool first, last;
   const Epilogue<T>* epilogue;
   int64_t row, col;  // position in C, for the bias
-  Ahead<T> ahead;
+  LinesAhead<T> ahead;
 };
 
 template <typename T, int mr, int nv>
@@ -127,7 +127,7 @@ KAIMO_NOINLINE void tile_kernel(const TileArgs<T>& t) {
       for (int j = 0; j < nv; ++j) acc[i][j] = vfma(av, bv[j], acc[i][j]);
     }
   };
-  const Ahead<T> ahead = t.ahead;
+  const LinesAhead<T> ahead = t.ahead;
   // Not unrolled: compilers that interleave several steps run out of registers, and what they spill costs a tenth of the speed.
   uint64_t line = 0;
   for (int64_t left = t.kc; left > 0; left -= 4) {

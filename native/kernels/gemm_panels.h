@@ -69,12 +69,12 @@ void pack_a_task(void* context, int64_t task, int) {
 
 // The part `tile` of `tiles` of a source panel of B: whole lines of kAheadRows rows along k or, where columns are contiguous, of k.
 template <typename T>
-KAIMO_INLINE Ahead<T> source_ahead(const T* src, int64_t rs, int64_t cs, int64_t kc, int64_t tile, int64_t tiles) {
+KAIMO_INLINE LinesAhead<T> source_ahead(const T* src, int64_t rs, int64_t cs, int64_t kc, int64_t tile, int64_t tiles) {
   static_assert(kNr<float> % 8 == 0 && kAheadRows == 16, "");
   constexpr int64_t rows = int64_t(kAheadRows), line = 64 / int64_t(sizeof(T));
   const int64_t pitch = cs == 1 ? rs : cs, step = cs == 1 ? rows * rs : line;
   const int64_t groups = cs == 1 ? kc / rows : kc / line, first = groups * tile / tiles, end = groups * (tile + 1) / tiles;
-  return Ahead<T>{src + first * step, pitch, step, uint64_t((end - first) * rows)};
+  return LinesAhead<T>{src + first * step, pitch, step, uint64_t((end - first) * rows)};
 }
 
 // Panels [p0, p1) of one matrix of the batch; scratch holds one panel of one block of K, then one tile of A.
@@ -114,7 +114,7 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, const T* packed_a, int64_t mat
         t.b = scratch;
       }
       const T* next = ahead && (p + 2) * nr <= g.n ? src + nr * g.b_cs : nullptr;
-      t.ahead = Ahead<T>{};
+      t.ahead = LinesAhead<T>{};
       t.col = p * nr;
       t.row = 0;
       for (int64_t tile = 0; tile < split.tiles; ++tile) {
