@@ -12,6 +12,7 @@ import {
   PooledClassifier,
   pooled,
   SpanFinder,
+  scoredStates,
   TokenClassifier,
 } from './blocks/heads.js'
 import { tokenLoss } from './blocks/losses.js'
@@ -221,7 +222,7 @@ export class AlbertForMaskedLM extends WithVocabulary {
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.predictions.forward(base.last_hidden_state)
+    const logits = this.predictions.forward(scoredStates(base, inputs))
     return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passed(base) }
   }
 }

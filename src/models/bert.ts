@@ -12,6 +12,7 @@ import {
   PooledClassifier,
   pooled,
   SpanFinder,
+  scoredStates,
   TokenClassifier,
 } from './blocks/heads.js'
 import { causalLoss, tokenLoss } from './blocks/losses.js'
@@ -183,7 +184,7 @@ export class BertForMaskedLM extends WithVocabulary {
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.cls.words(base.last_hidden_state)
+    const logits = this.cls.words(scoredStates(base, inputs))
     return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passed(base) }
   }
 }

@@ -16,6 +16,7 @@ import {
   Headed,
   SequenceClassifier,
   SpanFinder,
+  scoredStates,
   TokenClassifier,
 } from './blocks/heads.js'
 import { tokenLoss } from './blocks/losses.js'
@@ -167,7 +168,7 @@ export class DebertaV2ForMaskedLM extends Headed<DebertaV2Config, DebertaV2Model
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.scores(base.last_hidden_state)
+    const logits = this.scores(scoredStates(base, inputs))
     return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passed(base) }
   }
 }

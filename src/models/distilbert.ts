@@ -10,6 +10,7 @@ import {
   Headed,
   SequenceClassifier,
   SpanFinder,
+  scoredStates,
   TokenClassifier,
 } from './blocks/heads.js'
 import { tokenLoss } from './blocks/losses.js'
@@ -195,7 +196,7 @@ export class DistilBertForMaskedLM extends Headed<DistilBertConfig> {
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const shaped = this.vocab_layer_norm.forward(this.#act(this.vocab_transform.forward(base.last_hidden_state)))
+    const shaped = this.vocab_layer_norm.forward(this.#act(this.vocab_transform.forward(scoredStates(base, inputs))))
     const logits = this.vocab_projector.forward(shaped)
     return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passed(base) }
   }

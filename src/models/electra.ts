@@ -13,6 +13,7 @@ import {
   FirstTokenClassifier,
   Headed,
   SpanFinder,
+  scoredStates,
   TokenClassifier,
 } from './blocks/heads.js'
 import { causalLoss, tokenLoss } from './blocks/losses.js'
@@ -158,7 +159,7 @@ export class ElectraForMaskedLM extends Headed<ElectraConfig> {
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.generator_lm_head.forward(this.generator_predictions.forward(base.last_hidden_state))
+    const logits = this.generator_lm_head.forward(this.generator_predictions.forward(scoredStates(base, inputs)))
     return { ...lossOf(inputs.labels, (labels) => this.loss(logits, labels)), logits, ...passed(base) }
   }
 }

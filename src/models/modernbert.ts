@@ -5,7 +5,7 @@ import { add, asTensor, div, mul, type Parameter, reshape, sum, type Tensor, uns
 import { type ActivationFn, activation } from './blocks/activations.js'
 import { attendSeeing, splitHeads } from './blocks/attention.js'
 import { flattenChoices, positionsFrom, tokenVectors } from './blocks/embeddings.js'
-import { EncoderModel, Headed } from './blocks/heads.js'
+import { EncoderModel, Headed, scoredStates } from './blocks/heads.js'
 import { classLoss, tokenLoss } from './blocks/losses.js'
 import { both, keyMask, localMask, type Mask } from './blocks/masks.js'
 import { lossOf, passed, Recorder, spanOutput } from './blocks/outputs.js'
@@ -242,7 +242,7 @@ export class ModernBertForMaskedLM extends Headed<ModernBertConfig> {
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.decoder.forward(this.head.forward(base.last_hidden_state))
+    const logits = this.decoder.forward(this.head.forward(scoredStates(base, inputs)))
     return { ...lossOf(inputs.labels, (labels) => tokenLoss(logits, labels)), logits, ...passed(base) }
   }
 }

@@ -2,12 +2,13 @@ import { FINE_TUNING_TASKS, isFineTuningTask } from './fine-tuning/schemas.js'
 import type { Job } from './job.js'
 import { PARTS } from './job.js'
 import { metricText, type Results } from './results.js'
-import type { OwnRecipe, Recipe } from './schema.js'
+import type { OwnRecipe, PretrainingRecipe, Recipe } from './schema.js'
 
-const TASK_COMMANDS: Readonly<Record<OwnRecipe['task'], string>> = {
+const TASK_COMMANDS: Readonly<Record<(OwnRecipe | PretrainingRecipe)['task'], string>> = {
   'image-classification': 'kaimo run image-classification --model FOLDER picture.pgm',
   'text-classification': "kaimo run text-classification --model FOLDER 'a text'",
   'language-modeling': "kaimo run text-generation --model FOLDER 'a beginning'",
+  'masked-lm': "kaimo run fill-mask --model FOLDER 'a text with a [MASK]'",
 }
 
 const commandFor = ({ task }: Recipe): string => {
@@ -16,10 +17,11 @@ const commandFor = ({ task }: Recipe): string => {
   return `kaimo run ${runs} --model FOLDER ${input}`
 }
 
-const PIPELINE_TAGS: Readonly<Record<OwnRecipe['task'], string>> = {
+const PIPELINE_TAGS: Readonly<Record<(OwnRecipe | PretrainingRecipe)['task'], string>> = {
   'image-classification': 'image-classification',
   'text-classification': 'text-classification',
   'language-modeling': 'text-generation',
+  'masked-lm': 'fill-mask',
 }
 
 const tagFor = ({ task }: Recipe): string =>

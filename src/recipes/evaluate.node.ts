@@ -11,6 +11,7 @@ import { classificationLoss } from './loss.js'
 import { recipeOfModel } from './output.node.js'
 import { prepareJob } from './prepare.node.js'
 import { type PartResults, partResults } from './results.js'
+import type { PretrainingRecipe } from './schema.js'
 
 export interface EvaluateOptions {
   readonly dataDir?: string
@@ -50,7 +51,11 @@ function partOfJob(job: Job, wanted: Part | undefined, name: string): Chosen & {
 }
 
 /** The data of a recipe with another file in place of its own. @throws DataError for a column that its files do not have */
-function onlyFile({ task, data }: FineTuningRecipe, { path, textColumn, labelColumn }: DataChoice): object {
+function onlyFile(recipe: FineTuningRecipe | PretrainingRecipe, choice: DataChoice): object {
+  const { path, textColumn, labelColumn } = choice
+  if (recipe.task === 'masked-lm')
+    return { ...recipe.data, files: [{ path, text: textColumn ?? 'text', repeat: 1 }], split: undefined }
+  const { task, data } = recipe
   const columns = Object.entries({ text: textColumn, label: labelColumn }).filter(([, name]) => name !== undefined)
   const unknown = columns.find(([column]) => !(column in data.train))
   if (unknown)
@@ -62,14 +67,14 @@ function onlyFile({ task, data }: FineTuningRecipe, { path, textColumn, labelCol
 /** A fine-tuned checkpoint on a part of its recipe's data, or on another file in place of it. */
 async function evaluateFineTuned(found: FoundModel, options: EvaluateOptions): Promise<Evaluation> {
   const recipe = await recipeOfModel(found.source)
-  if (!isFineTuning(recipe))
+  if (!isFineTuning(recipe) && recipe.task !== 'masked-lm')
     throw new DataError(`${found.name} is a published checkpoint, its recipe is for ${recipe.task}`)
   const { data } = options
   const changed = {
     ...recipe,
     batchSize: options.batchSize ?? recipe.batchSize,
     data: data ? onlyFile(recipe, data) : recipe.data,
-  } as FineTuningRecipe
+  } as FineTuningRecipe | PretrainingRecipe
   const job = await prepareJob(changed, { ...options, tuned: found.source })
   const { part, unit, examples } = partOfJob(job, data ? 'train' : options.part, found.name)
   const logs = await evaluatePart(job, new Trainer(job.model, job.objective), part, options.signal)

@@ -44,7 +44,7 @@ export interface Job {
   /** Examples of each part. */
   readonly sizes: Readonly<Record<Part, number>>
   /** What examples are called. */
-  readonly unit: 'images' | 'texts' | 'characters' | 'sentences' | 'questions'
+  readonly unit: 'images' | 'texts' | 'characters' | 'sentences' | 'questions' | 'rows'
   /** Remarks on the data, such as rows that were left out. */
   readonly remarks: readonly string[]
 }

@@ -23,6 +23,7 @@ import { classificationLoss } from './loss.js'
 import { optimizerFor } from './optimizer.js'
 import { type OwnModel, ownForm } from './own-form.node.js'
 import { DataFiles } from './paths.node.js'
+import { preparePretraining } from './pretraining/prepare.node.js'
 import {
   type ImageRecipe,
   type LanguageModelRecipe,
@@ -231,9 +232,11 @@ const prepareCharacters: Prepared<LanguageModelRecipe> = async (recipe, files, s
 export async function prepareJob(recipe: Recipe, options: PrepareOptions = {}): Promise<Job> {
   const files = new DataFiles(options.dataDir, recipe.data)
   const { signal } = options
-  const job = isFineTuning(recipe)
-    ? await prepareFineTuning(recipe, files, { tuned: options.tuned, signal })
-    : await prepareOwn(recipe, files, options)
+  const job = await (isFineTuning(recipe)
+    ? prepareFineTuning(recipe, files, { tuned: options.tuned, signal })
+    : recipe.task === 'masked-lm'
+      ? preparePretraining(recipe, files, { tuned: options.tuned, signal })
+      : prepareOwn(recipe, files, options))
   signal?.throwIfAborted()
   return job
 }

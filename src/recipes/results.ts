@@ -23,10 +23,11 @@ export interface Results {
   readonly version: string
 }
 
-/** Results of one part. Losses of language models are nats per character; bits and perplexity follow from them. */
+/** Results of one part. Losses of language models are nats per character or token; bits and perplexity follow from them. */
 export function partResults(task: string, logs: Readonly<Logs>, examples: number): PartResults {
   const { loss, ...metrics } = logs
   const own = { examples, loss, ...metrics }
+  if (task === 'masked-lm') return { ...own, perplexity: Math.exp(loss) }
   if (task !== 'language-modeling') return own
   return { ...own, bitsPerCharacter: loss / Math.LN2, perplexity: Math.exp(loss) }
 }

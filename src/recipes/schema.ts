@@ -8,6 +8,7 @@ import {
   isFineTuning,
 } from './fine-tuning/schemas.js'
 import { modelSpec } from './model-spec.js'
+import { pretrainingFaults, pretrainingSchema } from './pretraining/schema.js'
 import { RecipeError } from './recipe-error.js'
 import { base, fraction, hashSplitSchema, oneOf, positive, provenance } from './schema-base.js'
 
@@ -91,15 +92,21 @@ const languageModelSchema = z.strictObject({
 const OWN_TASKS = ['image-classification', 'text-classification', 'language-modeling']
 
 export const recipeSchema = z
-  .discriminatedUnion('task', [imageSchema, textSchema, languageModelSchema, ...FINE_TUNING_SCHEMAS], {
-    error: oneOf('task', [...OWN_TASKS, ...Object.keys(FINE_TUNING_TASKS)]),
-  })
+  .discriminatedUnion(
+    'task',
+    [imageSchema, textSchema, languageModelSchema, pretrainingSchema, ...FINE_TUNING_SCHEMAS],
+    {
+      error: oneOf('task', [...OWN_TASKS, 'masked-lm', ...Object.keys(FINE_TUNING_TASKS)]),
+    },
+  )
   .superRefine((recipe, context) => {
     const fault = (path: string, message: string): void => {
       context.issues.push({ code: 'custom', message, path: [path], input: recipe })
     }
     const { model, initialModel } = recipe
-    if ((model === undefined) === (initialModel === undefined)) fault('model', 'expected either model or initialModel')
+    if (recipe.task === 'masked-lm') for (const [field, message] of pretrainingFaults(recipe)) fault(field, message)
+    else if ((model === undefined) === (initialModel === undefined))
+      fault('model', 'expected either model or initialModel')
     for (const [i, spec] of recipe.callbacks.entries()) {
       if (spec.type === 'reduceLROnPlateau' && recipe.optimizer.schedule.type !== 'constant')
         fault(`callbacks.${i}`, 'reduceLROnPlateau needs a constant schedule')
@@ -137,8 +144,10 @@ export type Recipe = z.infer<typeof recipeSchema>
 export type ImageRecipe = Extract<Recipe, { task: 'image-classification' }>
 export type TextRecipe = Extract<Recipe, { task: 'text-classification' }>
 export type LanguageModelRecipe = Extract<Recipe, { task: 'language-modeling' }>
+/** Pre-training of a published model, fresh or from a checkpoint. */
+export type PretrainingRecipe = Extract<Recipe, { task: 'masked-lm' }>
 /** Recipes whose models are this package's own. */
-export type OwnRecipe = Exclude<Recipe, FineTuningRecipe>
+export type OwnRecipe = Exclude<Recipe, FineTuningRecipe | PretrainingRecipe>
 export type HashSplit = z.infer<typeof hashSplitSchema>
 export type TokenizerSpec = z.infer<typeof tokenizerSchema>
 export type { ModelSpec } from './model-spec.js'

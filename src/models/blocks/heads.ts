@@ -1,6 +1,6 @@
 /** Heads that many encoders share. Shapes: B batch, T tokens, C choices, H features, L labels. */
 import { type Child, Module, torch } from '../../nn/index.js'
-import { add, gelu, Parameter, reshape, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
+import { add, asTensor, gelu, Parameter, reshape, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
 import type { BaseConfig } from '../pretrained/config.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs, ModelOutput } from '../pretrained/io.js'
 import { type Family, PreTrainedModel } from '../pretrained/model.js'
@@ -40,6 +40,13 @@ export abstract class Headed<
 export function pooled({ pooler_output: state }: ModelOutput): Tensor {
   if (!state) throw new Error('this head needs a base model with a pooler')
   return state
+}
+
+/** What a head over the vocabulary scores: the states of all tokens [B, T, H], or of those at `score_positions` [P, H]. */
+export function scoredStates({ last_hidden_state: states }: BaseModelOutput, inputs: ModelInputs): Tensor {
+  const { score_positions: positions } = inputs
+  if (positions === null || positions === undefined) return states
+  return reshape(states, [-1, states.shape[2]]).indexSelect(0, asTensor(positions))
 }
 
 export interface ClassifierOptions {
@@ -167,7 +174,7 @@ export abstract class MaskedLanguageModel<C extends BaseConfig> extends Headed<C
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.lm_head.forward(base.last_hidden_state)
+    const logits = this.lm_head.forward(scoredStates(base, inputs))
     return { ...lossOf(inputs.labels, (labels) => this.loss(logits, labels)), logits, ...passed(base) }
   }
 }

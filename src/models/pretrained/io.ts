@@ -33,6 +33,8 @@ export interface ModelInputs {
   readonly input_values?: TensorLike | null
   /** [B, T]: nonzero where wav2vec 2.0 hides a frame. */
   readonly mask_time_indices?: TensorLike | null
+  /** Integers [P], positions b T + t of the only tokens that a masked-language head scores: logits [P, V], `labels` [P]. */
+  readonly score_positions?: TensorLike | null
   readonly labels?: TensorLike | null
   readonly next_sentence_label?: TensorLike | null
   readonly sentence_order_label?: TensorLike | null

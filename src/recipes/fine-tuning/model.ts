@@ -24,7 +24,7 @@ export class FineTunedModel extends Model {
 
   constructor(
     readonly pretrained: PreTrainedModel,
-    readonly inputNames: readonly InputName[],
+    readonly inputNames: readonly (InputName | 'score_positions')[],
     private readonly read: ReadOutput = logitsOf,
     /** Options of the forward pass, such as what it records. */
     private readonly options: ModelInputs = {},
