@@ -4,6 +4,7 @@
 // shapes alone: by passes (what is padded and packed at a time), and into separate sums where panels are too few to keep threads busy.
 #pragma once
 #include "conv.h"
+#include "conv_winograd_grad.h"
 
 namespace kaimo {
 namespace {
@@ -301,8 +302,7 @@ inline int64_t grad_images(const ConvShape& s) {
   return max64(1, min64(images_per_pass(s, true), kPaddedBytes / max64(1, image)));
 }
 
-inline Status weight_grad_f32(Pool* pool, const ConvShape& s, Workspace& memory) {
-  if (is_pointwise(s) && !(s.x_c == 1 && s.y_c == 1) && positions_fold(s.out, s.y_s) && (s.w_i == 1 || s.w_o == 1)) return weight_grad_pointwise(pool, s, memory);
+inline Status weight_grad_direct(Pool* pool, const ConvShape& s, Workspace& memory) {
   constexpr int64_t nr = kNr<float>;
   const int64_t positions = s.positions(), depth = s.depth(), height = s.out[0] * s.out[1];
   const int64_t images = grad_images(s);
@@ -359,6 +359,18 @@ inline Status weight_grad_f32(Pool* pool, const ConvShape& s, Workspace& memory)
   }
   if (job.splits > 1) store_splits(job);
   return Status::ok;
+}
+
+inline Status weight_grad_f32(Pool* pool, const ConvShape& s, Workspace& memory) {
+  if (is_pointwise(s) && !(s.x_c == 1 && s.y_c == 1) && positions_fold(s.out, s.y_s) && (s.w_i == 1 || s.w_o == 1)) return weight_grad_pointwise(pool, s, memory);
+  if (worth_winograd_grad(s)) {
+    const size_t before = memory.used();
+    bool used = false;
+    const Status status = winograd_weight_grad(pool, s, memory, &used);
+    if (used || status != Status::ok) return status;
+    memory.rewind(before);
+  }
+  return weight_grad_direct(pool, s, memory);
 }
 
 }  // namespace
