@@ -86,14 +86,7 @@ KAIMO_NOINLINE void tile_of_rows(const TileArgs<float>& t, const float* const* r
         for (int j = 0; j < kNv; ++j) acc[i][j] = vfma(av, bv[j], acc[i][j]);
       }
     };
-    int64_t k = 0;
-    for (; k + 4 <= len; k += 4) {
-      step(k);
-      step(k + 1);
-      step(k + 2);
-      step(k + 3);
-    }
-    for (; k < len; ++k) step(k);
+    for (int64_t k = 0; k < len; ++k) step(k);  // not unrolled, see tile_kernel
     left -= len;
     at.within = 0;
   }
