@@ -34,12 +34,12 @@ export const FINE_TUNING_TASKS: { readonly [T in FineTuningTask]: TaskFacts<T> }
   },
   'sentence-embedding': {
     runs: 'sentence-similarity',
-    input: "'a text' 'another text'",
+    input: "--source 'a text' 'another text'",
     faults: sentenceEmbeddingFaults,
   },
   'question-answering': {
     runs: 'question-answering',
-    input: "--context 'a text' 'a question'",
+    input: "--question 'a question' 'a text'",
     faults: questionAnsweringFaults,
   },
   'token-classification': { runs: 'token-classification', input: "'a text'" },

@@ -89,6 +89,22 @@ describe('fine-tuning of a published checkpoint', () => {
     assert.ok(scores.bad > 0.5 && scores.good < 0.5)
   })
 
+  test('learns several labels from columns of 0 and 1', async () => {
+    const lines = rows.map(({ text, label }, i) => `${text},${label === 'good' ? 1 : 0},${i % 2 === 0 ? 1 : 0}`)
+    const path = await write('columns.csv', `text,good,even\n${lines.join('\n')}\n`)
+    const problem = 'multi_label_classification'
+    const file = { path, label: ['good', 'even'] }
+    const { folder, results } = await train(recipeOf({ problem, data: { train: file, validation: file } }))
+    assert.ok((results.results.validation?.accuracy ?? 0) > 0.8)
+    assert.deepEqual(Object.values((await AutoConfig.fromPretrained(folder)).id2label), ['good', 'even'])
+    const bad = await write('bad-columns.csv', 'text,good,even\na,1,x\n')
+    await assert.rejects(
+      train(recipeOf({ problem, data: { train: { ...file, path: bad } } })),
+      /bad-columns\.csv line 2: .*expected 0 or 1 as "even", got "x"/s,
+    )
+    assert.throws(() => recipeOf({ data: { train: file } }), /train\.label: columns of labels are for multi_label/)
+  })
+
   test('learns a value of two texts', async () => {
     const path = await write(
       'pairs.tsv',
@@ -101,6 +117,44 @@ describe('fine-tuning of a published checkpoint', () => {
     const value = await pipeline('text-classification', folder)
     assert.ok((await value({ text: 'who', textPair: 'the cat in paris' })).score > 0)
     assert.ok((await value({ text: 'who', textPair: 'a dog in paris .' })).score < 0)
+  })
+
+  test('learns from a teacher with fewer layers than it', async () => {
+    const large = await folders.bert(AutoModelForMaskedLM, { num_hidden_layers: 2 })
+    const teacher = (await train(recipeOf({ initialModel: large, epochs: 8 }))).folder
+    // Labels are wrong half of the time: the teacher, which has all the loss, knows better.
+    const noise = rows.map(({ text, label }, i) => `${text},${i % 4 < 2 ? label : label === 'good' ? 'bad' : 'good'}`)
+    const noisy = await write('noisy.csv', `text,label\n${noise.join('\n')}\n`)
+    const pupil = {
+      initialModel: teacher,
+      data: { train: { path: noisy }, validation: { path: csv } },
+      distillation: { teacher, alpha: 1, layers: 1, hiddenStates: { weight: 0.5 } },
+    }
+    const { folder, results, history } = await train(recipeOf(pupil))
+    assert.equal(results.results.validation?.accuracy, 1)
+    assert.ok(history.history.loss[0] > history.history.loss[11])
+    const { num_hidden_layers: layers } = (await AutoConfig.fromPretrained(folder)) as unknown as Record<string, number>
+    assert.equal(layers, 1)
+    // What it learned from is not needed to use it.
+    assert.equal((await evaluateModel(folder, { data: { path: csv } })).results.accuracy, 1)
+
+    const short = { ...pupil, epochs: 2 }
+    const whole = await train(recipeOf(short))
+    const recipe = recipeOf({ ...short, checkpointEveryBatches: 1 })
+    const stop = new AbortController()
+    const log = (): void => stop.abort()
+    await assert.rejects(train(recipe, { signal: stop.signal, quiet: false, log }), { name: 'InterruptedError' })
+    assert.deepEqual((await train(recipe, { resume: true })).history.history, whole.history.history)
+
+    const wrong = async (more: object, message: RegExp): Promise<void> =>
+      assert.rejects(train(recipeOf({ ...pupil, ...more })), message)
+    await wrong({ distillation: { teacher, layers: 3 } }, /distillation\.layers: initialModel has 2 layers, not 3/)
+    const wide = await folders.bert(AutoModelForMaskedLM, { hidden_size: 8 })
+    await wrong(
+      { initialModel: wide, distillation: { teacher, hiddenStates: {} } },
+      /states of 8 and 16 numbers cannot be compared/,
+    )
+    await wrong({ data: { train: { path: csv }, labels: ['bad', 'fair', 'good'] } }, /for the classes bad, fair, good/)
   })
 
   test('says what is wrong with the data', async () => {

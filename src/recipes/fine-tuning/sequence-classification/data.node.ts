@@ -1,7 +1,7 @@
-import { DataError } from '../../../data/index.js'
+import { DataError, type Dataset } from '../../../data/index.js'
 import { show } from '../../../formats/strict-json.js'
 import type { DataFiles } from '../../paths.node.js'
-import { labelNumber, labelsMet, type RawRow, readRows, type TextFile } from '../../text-data.node.js'
+import { labelNumber, labelsMet, type RawRow, readColumns, readRows } from '../../text-data.node.js'
 import { loadParts, type PartRows } from '../parts.node.js'
 import type { Problem, SequenceClassificationRecipe } from './schema.js'
 
@@ -63,27 +63,72 @@ function namesIn(rows: readonly RawRow[], { problem, labelSeparator }: Reading):
   )
 }
 
-/** Rows of a file with their targets. @throws DataError that names the file and the row at fault */
-export async function readExamples(
-  file: TextFile,
+type ExampleFile = SequenceClassificationRecipe['data']['train']
+
+interface Examples {
+  readonly rows: Example[]
+  readonly labels: readonly string[] | null
+  readonly dropped: number
+}
+
+/** Rows of a file with a column of 0 and 1 for each label. */
+async function fromLabelColumns(
+  file: ExampleFile & { readonly label: readonly string[] },
+  path: string,
+  labels: readonly string[] | null,
+  { signal }: Reading,
+): Promise<Dataset<Example>> {
+  const { text, textPair, label } = file
+  const unknown = (labels ?? []).find((name) => !label.includes(name))
+  if (unknown !== undefined || (labels && labels.length !== label.length))
+    throw new DataError(
+      `${path}: expected columns for the labels ${(labels ?? []).join(', ')}, got ${label.join(', ')}`,
+    )
+  const columns = [text, ...(textPair === undefined ? [] : [textPair]), ...label]
+  const rows = await readColumns(file, path, columns, signal)
+  return rows.map((row) => {
+    const target = (labels ?? label).map((name) => {
+      const value = row[name].trim()
+      if (value !== '0' && value !== '1') throw new RangeError(`expected 0 or 1 as ${show(name)}, got ${show(value)}`)
+      return Number(value)
+    })
+    return { text: row[text], textPair: textPair === undefined ? null : row[textPair], target }
+  })
+}
+
+/** Rows of a file with a column of labels. */
+async function fromLabelColumn(
+  file: ExampleFile & { readonly label: string },
   path: string,
   labels: readonly string[] | null,
   reading: Reading,
-): Promise<{ rows: Example[]; labels: readonly string[] | null; dropped: number }> {
+): Promise<{ rows: Dataset<Example>; labels: readonly string[] | null }> {
   const { problem, labelSeparator, signal } = reading
-  const raw = await readRows(
-    problem === 'multi_label_classification' ? { ...file, labelSeparator } : file,
-    path,
-    signal,
-  )
+  const several = problem === 'multi_label_classification' ? { labelSeparator } : {}
+  const raw = await readRows({ ...file, ...several }, path, signal)
   const names = labels ?? namesIn(await raw.toArray(), reading)
-  const numbered = raw.map(({ text, textPair, label }): Example => {
-    if (text.trim() === '' && !reading.dropEmpty) throw new RangeError('the text is empty')
-    return { text, textPair, target: targetOf(label, names, reading) }
+  const rows = raw.map(({ text, textPair, label }) => ({ text, textPair, target: targetOf(label, names, reading) }))
+  return { rows, labels: names }
+}
+
+/** Rows of a file with their targets. @throws DataError that names the file and the row at fault */
+async function readExamples(
+  file: ExampleFile,
+  path: string,
+  labels: readonly string[] | null,
+  reading: Reading,
+): Promise<Examples> {
+  const { label } = file
+  const read = Array.isArray(label)
+    ? { rows: await fromLabelColumns({ ...file, label }, path, labels, reading), labels: labels ?? label }
+    : await fromLabelColumn({ ...file, label }, path, labels, reading)
+  const checked = read.rows.map((row) => {
+    if (row.text.trim() === '' && !reading.dropEmpty) throw new RangeError('the text is empty')
+    return row
   })
-  const all = await numbered.toArray({ signal })
+  const all = await checked.toArray({ signal: reading.signal })
   const rows = all.filter(({ text }) => text.trim() !== '')
-  return { rows, labels: names, dropped: all.length - rows.length }
+  return { rows, labels: read.labels, dropped: all.length - rows.length }
 }
 
 /** Reads and splits the data of a recipe. `labels`: those of a model that is trained already. */

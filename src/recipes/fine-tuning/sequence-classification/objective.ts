@@ -1,12 +1,18 @@
+import type { LossFunction } from '../../../nn/index.js'
 import { binaryCrossEntropyWithLogits, mseLoss } from '../../../tensor/functional/index.js'
 import { reshape } from '../../../tensor/index.js'
 import type { CompileOptions } from '../../../train/index.js'
 import { classificationLoss } from '../../loss.js'
 import type { Problem } from './schema.js'
 
+export interface Objective {
+  readonly loss: LossFunction
+  readonly metrics: NonNullable<CompileOptions['metrics']>
+}
+
 /** Loss and metrics of each problem, as transformers' heads compute them. */
 export const OBJECTIVES: {
-  readonly [P in Problem]: (labelSmoothing: number) => Required<Pick<CompileOptions, 'loss' | 'metrics'>>
+  readonly [P in Problem]: (labelSmoothing: number) => Objective
 } = {
   single_label_classification: (labelSmoothing) => ({
     loss: classificationLoss(labelSmoothing),
