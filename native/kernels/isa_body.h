@@ -13,6 +13,7 @@
 #include "elementwise.h"
 #include "gru.h"
 #include "kernel_list.h"
+#include "linear_cross_entropy.h"
 #include "lstm.h"
 #include "machine.h"
 #include "norm.h"
@@ -44,6 +45,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kNormKernels);
   list.add(kBatchNormKernels);
   list.add(kCrossEntropyKernels);
+  list.add(kLinearCrossEntropyKernels);
   list.add(kAdamKernels);
   list.add(kLstmKernels);
   list.add(kGruKernels);

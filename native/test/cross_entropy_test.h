@@ -1,6 +1,6 @@
 // cross_entropy.h against formulas in double.
 #pragma once
-#include "../kernels/cross_entropy.h"
+#include "../kernels/linear_cross_entropy.h"
 #include "softmax_test.h"
 
 namespace kaimo {
@@ -48,6 +48,53 @@ static void test_cross_entropy() {
   KernelError error{};
   check(run(find(kCrossEntropyKernels, "softmax_cross_entropy"), {x.view, labels.view}, {losses.view}, {-100, 0}, {0}, 1, &error) == Status::index_out_of_bounds, "label bounds");
   check(error.operand == 1 && error.index == 4 && error.limit == 4, "label error");
+}
+
+// Chunks of few rows, against formulas in double.
+static void test_linear_cross_entropy_case(int64_t rows, int64_t classes, int64_t d, int64_t chunk, bool biased) {
+  Tensor h = random_view(DType::f32, {rows, d}), w = random_view(DType::f32, {classes, d}), bias = random_view(DType::f32, {classes}), ct = random_view(DType::f32, {rows});
+  for (Tensor* x : {&h, &w})
+    for (int64_t i = 0; i < static_cast<int64_t>(x->memory.size() / 4); i++) set(x->base(), DType::f32, i, random_value() / 8);
+  Tensor labels = filled(DType::i32, {rows}, [&](int64_t) { return random_below(5) ? static_cast<double>(random_below(classes)) : -100; });
+  Tensor losses = dense(DType::f32, {rows}), again = dense(DType::f32, {rows}), dh = dense(DType::f32, {rows, d}), dw = dense(DType::f32, {classes, d}), db = dense(DType::f32, {classes});
+  std::vector<Operand> in = {h.view, w.view, labels.view}, out = {again.view, dh.view, dw.view};
+  if (biased) in.push_back(bias.view), out.push_back(db.view);
+  const int threads = static_cast<int>(1 + random_below(2));
+  check(run(find(kLinearCrossEntropyKernels, "linear_cross_entropy"), in, {losses.view}, {-100, biased, chunk}, {}, threads) == Status::ok, "linear_cross_entropy runs");
+  in.insert(in.begin(), ct.view);
+  check(run(find(kLinearCrossEntropyKernels, "linear_cross_entropy_grad"), in, out, {-100, biased, chunk}, {}, threads) == Status::ok, "linear_cross_entropy_grad runs");
+  std::vector<double> ew(static_cast<size_t>(classes * d)), eb(static_cast<size_t>(classes));
+  bool good = true;
+  const auto close = [&](double a, double b) { good = good && std::fabs(a - b) <= 2e-4 * (1 + std::fabs(b)); };
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t label = static_cast<int64_t>(labels.flat(r));
+    std::vector<double> x, eh(static_cast<size_t>(d));
+    double top = -INFINITY, sum = 0;
+    for (int64_t c = 0; c < classes; c++) {
+      double dot = biased ? bias.at({c}) : 0;
+      for (int64_t i = 0; i < d; i++) dot += h.at({r, i}) * w.at({c, i});
+      x.push_back(dot);
+      top = std::max(top, dot);
+    }
+    for (double v : x) sum += std::exp(v - top);
+    const double loss = label == -100 ? 0 : top + std::log(sum) - x[static_cast<size_t>(label)];
+    close(losses.flat(r), loss);
+    close(again.flat(r), loss);
+    for (int64_t c = 0; c < classes; c++) {
+      const double g = label == -100 ? 0 : ct.at({r}) * (std::exp(x[static_cast<size_t>(c)] - top) / sum - (c == label));
+      eb[static_cast<size_t>(c)] += g;
+      for (int64_t i = 0; i < d; i++) eh[static_cast<size_t>(i)] += g * w.at({c, i}), ew[static_cast<size_t>(c * d + i)] += g * h.at({r, i});
+    }
+    for (int64_t i = 0; i < d; i++) close(dh.at({r, i}), eh[static_cast<size_t>(i)]);
+  }
+  for (int64_t i = 0; i < classes * d; i++) close(dw.flat(i), ew[static_cast<size_t>(i)]);
+  for (int64_t c = 0; biased && c < classes; c++) close(db.flat(c), eb[static_cast<size_t>(c)]);
+  check(good, "linear cross entropy " + shape_text({rows, classes, d, chunk}));
+}
+
+static void test_linear_cross_entropy() {
+  for (const auto& s : std::vector<std::vector<int64_t>>{{0, 3, 4, 2}, {1, 1, 1, 1}, {5, 33, 7, 2}, {70, 300, 9, 16}, {300, 150, 20, 140}})
+    for (bool biased : {false, true}) test_linear_cross_entropy_case(s[0], s[1], s[2], s[3], biased);
 }
 
 }  // namespace kaimo

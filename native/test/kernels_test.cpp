@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
       {"reduce", test_reduce}, {"reduce order", test_reduce_order}, {"arg reduce", test_arg_reduce},
       {"gather", test_gather}, {"scatter", test_scatter}, {"dynamic slices", test_dynamic_slices},
       {"threefry", test_threefry}, {"random bits", test_random_bits}, {"softmax", test_softmax}, {"norm", test_norm},
-      {"batch norm", test_batch_norm}, {"cross entropy", test_cross_entropy}, {"attention", test_attention}, {"sort", test_sort}, {"cumulative", test_cumulative},
+      {"batch norm", test_batch_norm}, {"cross entropy", test_cross_entropy}, {"attention", test_attention}, {"linear cross entropy", test_linear_cross_entropy}, {"sort", test_sort}, {"cumulative", test_cumulative},
   };
   for (const auto& test : tests) {
     bool wanted = argc == 1;

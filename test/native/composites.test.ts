@@ -10,6 +10,7 @@ import {
   crossEntropy,
   groupNorm,
   layerNormAxes,
+  linearCrossEntropy,
   logSoftmax,
   rmsNormAxes,
   scaledDotProductAttention,
@@ -19,10 +20,13 @@ import {
   cummax,
   cumprod,
   cumsum,
+  jit,
   permute,
   random,
+  remainder,
   stopGradient,
   type Tensor,
+  tensor,
   topK,
   valueAndGrad,
 } from '../../src/tensor/index.js'
@@ -223,4 +227,43 @@ test('native attention drops the weights that the interpreter drops', native, as
     })
   })
   assert.ok(Math.abs(want[0][0]) > 1e-3)
+})
+
+test('native linear cross entropy: biases, ignored labels; its losses come with its gradient', native, () => {
+  for (const [rows, classes, d] of [
+    [1, 1, 1],
+    [0, 3, 4],
+    [5, 33, 7],
+    [140, 70, 20],
+  ])
+    for (const biased of [false, true]) {
+      const params = [...values([[rows, d], [classes, d], [classes]], 'f32'), parameter([rows], 'i32')]
+      checkComposite(
+        params,
+        (x, weight, bias, labels) => [
+          linearCrossEntropy(x, weight, remainder(labels, classes), {
+            bias: biased ? bias : null,
+            ignoreIndex: 1,
+            reduction: 'none',
+          }),
+        ],
+        { scale: 200, floor: 1, low: 0, high: 2.9 },
+      )
+    }
+})
+
+test('a step of linear cross entropy scores its rows once', native, async () => {
+  setBackend('cpu')
+  const step = jit((x: Tensor, w: Tensor, labels: Tensor) => {
+    const { value, grads } = valueAndGrad(([a, b]: Tensor[]) => linearCrossEntropy(a, b, labels))([x, w])
+    return [value, ...grads]
+  })
+  const operands = [
+    random.normal([6, 5]),
+    random.normal([7, 5]),
+    tensor([0, 6, 3, -100, 1, 1], { dtype: 'i32' }),
+  ] as const
+  const { kernels } = step.report(...operands)
+  assert.equal(kernels.linear_cross_entropy_grad, 1)
+  assert.equal(kernels.linear_cross_entropy, undefined)
 })

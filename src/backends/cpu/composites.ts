@@ -83,6 +83,11 @@ const recurrent = (dense: readonly number[], inPlace: readonly InPlace[] = []): 
   dense,
   inPlace,
 })
+/** See native/kernels/linear_cross_entropy.h. */
+const linearCrossEntropy: CompositeRule = {
+  ints: ({ ignore_index, bias }) => [number(ignore_index), flag(bias)],
+  accepts: ({ inputs }) => inputs[0].dtype === 'f32',
+}
 const MASK_KINDS: readonly AttrValue[] = ['none', 'bool', 'additive']
 /** See native/kernels/attention_blocks.h. */
 const attention: CompositeRule = {
@@ -112,6 +117,8 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   batch_norm_grad: batchNorm,
   softmax_cross_entropy: crossEntropy,
   softmax_cross_entropy_grad: { ...crossEntropy, accepts: (node) => node.outputs.length === 1 && floating(node) },
+  linear_cross_entropy: linearCrossEntropy,
+  linear_cross_entropy_grad: linearCrossEntropy,
   sdpa: attention,
   sdpa_grad: attention,
   conv_input_grad: convGrad,

@@ -11,6 +11,7 @@ import {
 } from '../../ir/index.js'
 import { absorbBiases } from '../../passes/bias.js'
 import { groupElementwise } from '../../passes/group.js'
+import { mergeLosses } from '../../passes/merge-losses.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
 import { donationOrder } from './order.js'
@@ -118,7 +119,7 @@ export class Lowering {
     targets: readonly (View | null)[] = [],
     donated: readonly number[] = [],
   ): View[] {
-    const grouped = groupElementwise(absorbBiases(swapTransposedDots(graph)))
+    const grouped = groupElementwise(absorbBiases(swapTransposedDots(mergeLosses(graph))))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })

@@ -12,13 +12,14 @@ import {
   type Parameter,
   reshape,
   type Tensor,
+  type TensorLike,
   tanh,
 } from '../../tensor/index.js'
 import type { BaseConfig } from '../pretrained/config.js'
 import type { BaseModelOutput, LogitsOutput, ModelInputs } from '../pretrained/io.js'
 import type { CacheShape } from './cache.js'
 import { type EncoderModel, Headed, SequenceClassifier } from './heads.js'
-import { causalLoss, tokenLoss } from './losses.js'
+import { causalHeadLoss, causalLoss, tokenLoss } from './losses.js'
 import { lossOf, passed } from './outputs.js'
 
 export interface CausalOptions {
@@ -57,8 +58,13 @@ export abstract class CausalLanguageModel<C extends BaseConfig> extends Headed<C
 
   override forward(inputs: ModelInputs): LogitsOutput {
     const base = this.base.forward(inputs)
-    const logits = this.scores(base.last_hidden_state)
-    return { ...lossOf(inputs.labels, (labels) => causalLoss(logits, labels)), logits, ...passed(base) }
+    const { last_hidden_state: states } = base
+    const logits = this.scores(states)
+    // In training the scores themselves are rarely read: they are worth computing again where they are.
+    const chunked = this.training && !this.#softcap
+    const loss = (labels: TensorLike): Tensor =>
+      chunked ? causalHeadLoss(states, this.lm_head, labels) : causalLoss(logits, labels)
+    return { ...lossOf(inputs.labels, loss), logits, ...passed(base) }
   }
 }
 

@@ -1,4 +1,10 @@
-import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss } from '../../tensor/functional/index.js'
+import type { torch } from '../../nn/index.js'
+import {
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  linearCrossEntropy,
+  mseLoss,
+} from '../../tensor/functional/index.js'
 import { asTensor, clamp, isInteger, pad, reshape, type Tensor, type TensorLike, tensor } from '../../tensor/index.js'
 import type { BaseConfig, ProblemType } from '../pretrained/config.js'
 
@@ -8,12 +14,18 @@ export function tokenLoss(logits: Tensor, labels: TensorLike, ignoreIndex = -100
   return crossEntropy(reshape(logits, [-1, classes]), reshape(asTensor(labels), [-1]), { ignoreIndex })
 }
 
-/** Cross entropy of each token's scores [B, T, C] against the token that follows. */
-export function causalLoss(logits: Tensor, labels: TensorLike): Tensor {
+/** The token after each, [B, T]; -100 after the last. */
+function following(labels: TensorLike): Tensor {
   const given = asTensor(labels)
-  const next = pad(given, [0, 1], { value: -100 }).narrow(-1, 1, given.shape[given.ndim - 1])
-  return tokenLoss(logits, next)
+  return pad(given, [0, 1], { value: -100 }).narrow(-1, 1, given.shape[given.ndim - 1])
 }
+
+/** Cross entropy of each token's scores [B, T, C] against the token that follows. */
+export const causalLoss = (logits: Tensor, labels: TensorLike): Tensor => tokenLoss(logits, following(labels))
+
+/** {@link causalLoss} of the scores that `head` gives of states [B, T, W], without holding them. */
+export const causalHeadLoss = (states: Tensor, { weight, bias }: torch.Linear, labels: TensorLike): Tensor =>
+  linearCrossEntropy(states, weight, following(labels), { bias })
 
 /** Labels written as a plain list, one number a text, are class indices, as integers in Python are. */
 function classLabels(labels: TensorLike, count: number): Tensor {

@@ -15,6 +15,8 @@
  * | binary_cross_entropy       | -                                                     | p, target (one shape)                                      | losses |
  * | softmax_cross_entropy      | ignore_index, label_smoothing, weight                 | logits [R, C], labels i32 [R], class weights [C] ?weight   | losses [R] |
  * | softmax_cross_entropy_grad | as softmax_cross_entropy                              | ct [R], then those of the loss                             | dlogits |
+ * | linear_cross_entropy       | ignore_index, bias                                    | hidden [R, D], weight [C, D], labels i32 [R], bias [C] ?bias | losses [R] |
+ * | linear_cross_entropy_grad  | as linear_cross_entropy                               | ct [R], then those of the loss                             | losses [R], dhidden, dweight, dbias ?bias |
  * | ctc_loss                   | blank                                                 | log-probabilities [T, N, C], labels i32 [N, S], steps i32 [N], label counts i32 [N] | losses [N] |
  * | ctc_loss_grad              | blank                                                 | ct [N], then those of the loss                             | dlogprobs |
  * | sdpa                       | scale, causal, mask (none, bool, additive), key_lengths, query_starts, keep, keep_scale | q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], mask ?mask (rank 4, extents 1 or full), lengths i32 [B] ?key_lengths, starts i32 [B] ?query_starts, keep bool [B, H, T, S] ?keep | y [B, H, T, E], log totals [B, H, T] (+inf in rows that see nothing) |
@@ -46,6 +48,8 @@ export const FUNCTIONAL_COMPOSITES = [
   'binary_cross_entropy',
   'softmax_cross_entropy',
   'softmax_cross_entropy_grad',
+  'linear_cross_entropy',
+  'linear_cross_entropy_grad',
   'ctc_loss',
   'ctc_loss_grad',
   'sdpa',

@@ -47,6 +47,7 @@ export * from './grid-sample.js'
 export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
 export { type InterpolateOptions, type InterpolationMode, interpolate } from './interpolate.js'
 export * from './keras-recurrent.js'
+export * from './linear-cross-entropy.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,

@@ -69,7 +69,7 @@ function rowWeights({ index, counts }: Labels, weight: Tensor | null | undefined
 }
 
 /** Inputs logits [rows, classes], labels i32 [rows], weight?; result losses [rows]. */
-function crossEntropyBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
+export function crossEntropyBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
   return ([logits, labels, weight]) => {
     const x = cast(logits, computeType(logits.dtype))
     const total = logsumexp(x, 1)
@@ -88,7 +88,7 @@ function crossEntropyBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[
 }
 
 /** Inputs ct [rows], logits, labels, weight?; result the gradient of the logits: probabilities minus smoothed targets, by row weight. */
-function crossEntropyGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
+export function crossEntropyGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
   return ([ct, logits, labels, weight]) => {
     const x = cast(logits, computeType(logits.dtype))
     const classes = x.shape[1]
@@ -119,13 +119,16 @@ defineGradient('softmax_cross_entropy', ([ct], { attributes, inputs }) => {
   return inputs.map((_, i) => grads[i] ?? null)
 })
 
-interface Rows {
-  /** [rows, classes] */
-  readonly x: Tensor
+interface Targets {
   /** i32 [rows] */
   readonly labels: Tensor
   /** Shape of the targets. */
   readonly shape: readonly number[]
+}
+
+interface Rows extends Targets {
+  /** [rows, classes] */
+  readonly x: Tensor
 }
 
 /** Classes stand in dimension 1 of `x` [batch, classes, ...], or in dimension 0 of a single example. */
@@ -151,7 +154,13 @@ function classWeight(op: string, weight: TensorLike | null | undefined, x: Tenso
 }
 
 /** Applies the reduction; a mean divides by the sum of the row weights (NaN when nothing counts). */
-function reduceRows(op: string, losses: Tensor, rows: Rows, weight: Tensor | null, options: ClassLossOptions): Tensor {
+export function reduceRows(
+  op: string,
+  losses: Tensor,
+  rows: Targets,
+  weight: Tensor | null,
+  options: ClassLossOptions,
+): Tensor {
   if (options.reduction !== 'mean' && options.reduction !== undefined)
     return reduceLoss(op, reshape(losses, rows.shape), options.reduction)
   const checked = checkedLabels(rows.labels, options.ignoreIndex ?? -100)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as F from '../../../src/tensor/functional/index.js'
-import { softmax, table } from '../../../src/tensor/ops/index.js'
+import { linear, softmax, table } from '../../../src/tensor/ops/index.js'
 import type { Tensor } from '../../../src/tensor/tensor.js'
 import { assertClose, checkGrad, of, run } from './helpers.js'
 
@@ -71,6 +71,25 @@ test('a label outside the classes is an error that names it', () => {
   assert.throws(() => run((x) => F.crossEntropy(x, labels([0, 5])), of([2, 3])), /5/)
   assert.throws(() => run((x) => F.nllLoss(x, labels([-1, 0])), of([2, 3])), /-1/)
   assert.throws(() => run((x) => F.crossEntropy(x, labels([0])), of([2, 3])), /class indices must have shape \[2\]/)
+})
+
+test('linear cross entropy equals the loss of its scores, value and gradients; wrong operands are named', () => {
+  const target = labels([2, -100, 0, 1, 3, 3], [2, 3])
+  const operands = [of([2, 3, 5]), of([4, 5]), of([4])]
+  for (const reduction of ['mean', 'none', 'sum'] as const) {
+    const chunked = (x: Tensor, w: Tensor, bias: Tensor): Tensor =>
+      F.linearCrossEntropy(x, w, target, { bias, reduction })
+    const whole = (x: Tensor, w: Tensor, bias: Tensor): Tensor =>
+      F.crossEntropy(linear(x, w, bias).reshape([6, 4]), target.reshape([6]), { reduction })
+    assertClose(run(chunked, ...operands)[0].values, run(whole, ...operands)[0].values)
+    checkGrad(chunked, [{ shape: [2, 3, 5] }, { shape: [4, 5] }, { shape: [4] }], 2)
+  }
+  checkGrad((x, w) => F.linearCrossEntropy(x, w, target), [{ shape: [2, 3, 5] }, { shape: [4, 5] }])
+  assert.throws(() => run((x, w) => F.linearCrossEntropy(x, w, labels([1])), of([2, 5]), of([4, 5])), /expected hidden/)
+  assert.throws(
+    () => run((x, w) => F.linearCrossEntropy(x, w, labels([1, 1])), of([2, 4]), of([4, 5])),
+    /expected hidden/,
+  )
 })
 
 test('binary cross entropy of exactly 0 and 1 stays finite, as in torch', () => {
