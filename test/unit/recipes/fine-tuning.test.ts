@@ -114,6 +114,7 @@ describe('fine-tuning of a published checkpoint', () => {
     const recipe = recipeOf({ problem: 'regression', data: { train: file, validation: file } })
     const { folder, results } = await train(recipe)
     assert.ok((results.results.validation?.mae ?? 9) < 0.5)
+    assert.ok((results.results.validation?.spearman ?? 0) > 0.7)
     const value = await pipeline('text-classification', folder)
     assert.ok((await value({ text: 'who', textPair: 'the cat in paris' })).score > 0)
     assert.ok((await value({ text: 'who', textPair: 'a dog in paris .' })).score < 0)

@@ -1,6 +1,6 @@
 import type { DataArray } from '../../../tensor/index.js'
 import type { Logs } from '../../../train/index.js'
-import { pearsonr, spearmanr } from '../../../train/metrics/evaluation/index.js'
+import { CORRELATIONS, correlations } from '../correlation.js'
 import type { EncodedTexts } from './source.js'
 
 /** Rows among whose second texts the right one is looked for. */
@@ -35,7 +35,7 @@ function retrieved(vectors: readonly (readonly Float64Array[])[]): number {
   return hits / vectors.length
 }
 
-export const SCORE_NAMES = { scored: ['spearman', 'pearson'], unscored: ['accuracy'] } as const
+export const SCORE_NAMES = { scored: CORRELATIONS, unscored: ['accuracy'] } as const
 
 /** Correlations of cosines with scores where all rows have one, else how often what is near comes out nearest. */
 export function embeddingScores(rows: readonly EncodedTexts[], outputs: readonly DataArray[]): Logs {
@@ -44,7 +44,7 @@ export function embeddingScores(rows: readonly EncodedTexts[], outputs: readonly
   if (rows.every(({ score }) => score !== null)) {
     const cosines = vectors.map(([first, second]) => dot(first, second))
     const scores = rows.map(({ score }) => score ?? 0)
-    return { spearman: spearmanr(scores, cosines), pearson: pearsonr(scores, cosines) }
+    return correlations(scores, cosines)
   }
   if (count === 2) return { accuracy: retrieved(vectors) }
   const right = vectors.filter(([first, near, far]) => dot(first, near) > dot(first, far))

@@ -4,7 +4,8 @@ import { tensor } from '../../../tensor/index.js'
 import type { Job } from '../../job.js'
 import type { DataFiles } from '../../paths.node.js'
 import { Checkpoint, type TuningOptions } from '../checkpoint.node.js'
-import { packingFor, tuningJob } from '../job.node.js'
+import { CORRELATIONS, correlations } from '../correlation.js'
+import { type HostScores, packingFor, tuningJob } from '../job.node.js'
 import { EncodedSource, type Tokens } from '../source.js'
 import { type Example, type FineTuningData, loadFineTuningData } from './data.node.js'
 import { firstLayers, Teacher } from './distillation.node.js'
@@ -18,6 +19,16 @@ const targetsOf = (integers: boolean) => (rows: readonly Row[]) => {
   const targets = rows.flatMap(({ target }) => target)
   const shape = typeof rows[0].target === 'number' ? [rows.length] : [rows.length, targets.length / rows.length]
   return tensor(integers ? Int32Array.from(targets) : Float32Array.from(targets), { shape })
+}
+
+/** How values follow those of the data, as STS-B is scored. */
+const valueScores: HostScores<Row> = {
+  names: CORRELATIONS,
+  score: (rows, outputs) =>
+    correlations(
+      rows.map(({ target }) => Number(target)),
+      outputs.map(([value]) => Number(value)),
+    ),
 }
 
 /** Texts that a teacher must read as its student does. */
@@ -66,6 +77,7 @@ export async function prepareSequenceClassification(
     model: teacher ? teacher.student(text.model, packing.inputs, problem) : undefined,
     objective: teacher ? teacher.objective(objective, text.model) : objective,
     metricNames: METRIC_NAMES[problem],
+    scores: problem === 'regression' ? valueScores : undefined,
     limits: [data.labels ? `Classes: ${data.labels.join(', ')}.` : 'Gives one number.'],
     remarks: data.dropped > 0 ? [`rows left out because they have no text: ${data.dropped}`] : [],
   })
