@@ -1,3 +1,3 @@
 export type { Cotangent, VjpRule } from './rule.js'
 export { type CompositeVjpRule, registerCompositeVjp } from './rules/control.js'
-export { vjp } from './vjp.js'
+export { vjp, vjpSteps } from './vjp.js'

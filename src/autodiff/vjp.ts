@@ -1,8 +1,11 @@
 import {
   avalText,
+  finish,
   isFloat,
+  NODES_A_STEP,
   type Node,
   type OpName,
+  type Steps,
   ShapeError,
   sameShape,
   topologicalOrder,
@@ -47,11 +50,11 @@ function checkCotangents(results: readonly Value[], cts: readonly Cotangent[]): 
  * @returns one entry each of `wrt`; null where the results do not depend on it (or only through integers, steps or `stop_gradient`)
  * @throws ShapeError for cotangents that do not fit; Error where the way leads through `while`.
  */
-export function vjp(
+export function* vjpSteps(
   results: readonly Value[],
   cotangents: readonly Cotangent[],
   wrt: readonly Value[],
-): (Value | null)[] {
+): Steps<(Value | null)[]> {
   checkCotangents(results, cotangents)
   const { nodes, active } = activePart(results, wrt)
   const found = new Map<Value, Value>()
@@ -64,6 +67,7 @@ export function vjp(
     accumulate(result, cotangents[i])
   })
   for (let i = nodes.length - 1; i >= 0; i--) {
+    if (i % NODES_A_STEP === 0) yield
     const node = nodes[i]
     const cts = node.outputs.map((output) => found.get(output) ?? null)
     if (cts.every((ct) => ct === null)) continue
@@ -74,4 +78,13 @@ export function vjp(
     })
   }
   return wrt.map((value) => found.get(value) ?? null)
+}
+
+/** {@link vjpSteps} at once. */
+export function vjp(
+  results: readonly Value[],
+  cotangents: readonly Cotangent[],
+  wrt: readonly Value[],
+): (Value | null)[] {
+  return finish(vjpSteps(results, cotangents, wrt))
 }

@@ -1,5 +1,6 @@
 import { Graph, topologicalOrder } from './graph.js'
 import type { Node, Value } from './node.js'
+import { finish, NODES_A_STEP, type Steps } from './steps.js'
 
 const graphKeys = new WeakMap<Graph, string>()
 
@@ -29,7 +30,11 @@ function bytesKey(view: ArrayBufferView): string {
 }
 
 /** Canonical text of the nodes in `order`, numbered from `leaves` on; `results` name what is returned. */
-export function orderKey(order: readonly Node[], leaves: readonly Value[], results: readonly Value[]): string {
+export function* orderKeySteps(
+  order: readonly Node[],
+  leaves: readonly Value[],
+  results: readonly Value[],
+): Steps<string> {
   const numbers = new Map<Value, number>()
   const parts: string[] = []
   for (const leaf of leaves) {
@@ -38,6 +43,7 @@ export function orderKey(order: readonly Node[], leaves: readonly Value[], resul
   }
   parts.push('|')
   for (const node of order) {
+    if (parts.length % NODES_A_STEP === 0) yield
     if (numbers.has(node.outputs[0])) continue
     parts.push(`${node.op}(${node.inputs.map((input) => numbers.get(input)).join()})${attrKey(node.attrs)}`)
     for (const output of node.outputs) numbers.set(output, numbers.size)
@@ -46,12 +52,19 @@ export function orderKey(order: readonly Node[], leaves: readonly Value[], resul
   return parts.join(';')
 }
 
+/** {@link orderKeySteps} at once. */
+export const orderKey = (order: readonly Node[], leaves: readonly Value[], results: readonly Value[]): string =>
+  finish(orderKeySteps(order, leaves, results))
+
 /** Canonical text of a graph: equal for graphs of equal structure, shapes, dtypes and attributes. */
-export function graphKey(graph: Graph): string {
+export function* graphKeySteps(graph: Graph): Steps<string> {
   let key = graphKeys.get(graph)
   if (key === undefined) {
-    key = orderKey(topologicalOrder(graph.results), graph.params, graph.results)
+    key = yield* orderKeySteps(topologicalOrder(graph.results), graph.params, graph.results)
     graphKeys.set(graph, key)
   }
   return key
 }
+
+/** {@link graphKeySteps} at once. */
+export const graphKey = (graph: Graph): string => finish(graphKeySteps(graph))

@@ -4,11 +4,13 @@ import {
   asTensor,
   constant,
   div,
+  finish,
   full,
   gt,
   lerp,
   mul,
   Parameter,
+  type Steps,
   select,
   sub,
   type Tensor,
@@ -193,6 +195,11 @@ export class Optimizer<O = unknown, N extends string = string> {
    * @throws RangeError when the counts differ.
    */
   step(grads: readonly Tensor[], params?: readonly Parameter[]): void {
+    finish(this.steps(grads, params))
+  }
+
+  /** {@link step} with a pause after each parameter, for generator functions that `jit` traces. */
+  *steps(grads: readonly Tensor[], params?: readonly Parameter[]): Steps<void> {
     if (this.groups.length === 0 && params) this.bind(params)
     const bound = this.parameters
     if (bound.length === 0)
@@ -204,11 +211,12 @@ export class Optimizer<O = unknown, N extends string = string> {
     beforeEachRun(this.prepare)
     const clipped = new Map<Parameter, Tensor>()
     const trainable = bound.filter((param) => param.trainable)
-    const incoming = trainable.map((param) => grads[bound.indexOf(param)])
+    const places = new Map(bound.map((param, i) => [param, i]))
+    const incoming = trainable.map((param) => grads[places.get(param) as number])
     const applies = (this.common.gradientAccumulationSteps ?? 1) > 1
     const ready = applies ? trainable.map((param, i) => this.accumulate(param, incoming[i])) : incoming
     for (const [i, grad] of this.clip(ready).entries()) clipped.set(trainable[i], grad)
-    for (const group of this.groups) this.updateGroup(group, clipped)
+    for (const group of this.groups) yield* this.updateGroup(group, clipped)
   }
 
   private accumulate(param: Parameter, grad: Tensor): Tensor {
@@ -228,7 +236,7 @@ export class Optimizer<O = unknown, N extends string = string> {
     return grads
   }
 
-  private updateGroup(group: Group<O>, grads: ReadonlyMap<Parameter, Tensor>): void {
+  private *updateGroup(group: Group<O>, grads: ReadonlyMap<Parameter, Tensor>): Steps<void> {
     const vector = group.scalars.value
     const scalars: Record<string, Tensor> = {}
     group.names.forEach((name, i) => {
@@ -236,6 +244,7 @@ export class Optimizer<O = unknown, N extends string = string> {
     })
     for (const param of group.params) {
       const grad = grads.get(param)
+      yield
       if (grad) this.updateParameter(param, grad, scalars as ScalarTensors<N | Shared>, group.options)
     }
   }

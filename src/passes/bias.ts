@@ -5,11 +5,12 @@ import {
   isOp,
   makeNode,
   type Node,
+  type Steps,
   sameShape,
   topologicalOrder,
   type Value,
 } from '../ir/index.js'
-import { rewriteGraph } from './rewrite.js'
+import { rewriteSteps } from './rewrite.js'
 
 /** Name of the composites that {@link absorbBiases} makes: a contraction and the bias added to it. Operands: lhs, rhs, bias. */
 export const BIASED = 'biased'
@@ -46,13 +47,13 @@ function biased(contraction: Node, bias: Value, spread: Node): Value {
 }
 
 /** Joins a product or convolution with the addition of a bias along its last dimensions or its features, where nothing else reads it. */
-export function absorbBiases(graph: Graph): Graph {
+export function absorbBiases(graph: Graph): Steps<Graph> {
   const reads = new Map<Value, number>()
   for (const node of topologicalOrder(graph.results)) {
     for (const input of node.inputs) reads.set(input, (reads.get(input) ?? 0) + 1)
   }
   for (const result of graph.results) reads.set(result, (reads.get(result) ?? 0) + 1)
-  return rewriteGraph(graph, (node, inputs) => {
+  return rewriteSteps(graph, (node, inputs) => {
     if (!isOp(node, 'add')) return null
     for (const at of [0, 1]) {
       const contraction = inputs[at].node

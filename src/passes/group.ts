@@ -4,8 +4,10 @@ import {
   dtypeBytes,
   Graph,
   makeNode,
+  NODES_A_STEP,
   type Node,
   OPS,
+  type Steps,
   sizeOf,
   topologicalOrder,
   type Value,
@@ -64,8 +66,17 @@ class Grouping {
     const uses = countUses(this.order, graph)
     this.consumers = uses.consumers
     this.results = uses.results
-    for (const node of this.order) this.place(node)
-    for (const node of [...this.order].reverse()) this.delay(node)
+  }
+
+  *run(): Steps<void> {
+    for (const [i, node] of this.order.entries()) {
+      if (i % NODES_A_STEP === 0) yield
+      this.place(node)
+    }
+    for (const [i, node] of [...this.order].reverse().entries()) {
+      if (i % NODES_A_STEP === 0) yield
+      this.delay(node)
+    }
   }
 
   /**
@@ -192,8 +203,9 @@ function clusterNode(cluster: Cluster, isUsedOutside: (node: Node) => boolean, r
  * Gathers elementwise ops into clusters, each one composite named {@link CLUSTER}. Ops of one cluster have one shape. What a
  * contraction computes is never computed twice, and nothing else is either.
  */
-export function groupElementwise(graph: Graph, limits: GroupLimits = GROUP_LIMITS): Graph {
+export function* groupElementwise(graph: Graph, limits: GroupLimits = GROUP_LIMITS): Steps<Graph> {
   const grouping = new Grouping(graph, limits)
+  yield* grouping.run()
   const { clusterOf } = grouping
   const used = new Set<Node>(graph.results.map((result) => result.node))
   for (const node of topologicalOrder(graph.results)) {
@@ -202,7 +214,9 @@ export function groupElementwise(graph: Graph, limits: GroupLimits = GROUP_LIMIT
   }
   const renamed = new Map<Value, Value>(graph.params.map((param) => [param, param]))
   const rename = (value: Value): Value => renamed.get(value) ?? value
+  let count = 0
   for (const unit of unitOrder(graph, (node) => clusterOf.get(node) ?? node)) {
+    if (++count % NODES_A_STEP === 0) yield
     if (unit instanceof Cluster) {
       clusterNode(unit, (node) => used.has(node), renamed)
       continue

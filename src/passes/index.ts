@@ -1,18 +1,18 @@
-import { type Graph, printGraph, verifyGraph } from '../ir/index.js'
-import { inlineComposites, type KeepComposite } from './inline.js'
-import { mergeScans, pruneScans } from './scans.js'
-import { simplify } from './simplify.js'
+import { type Graph, printGraph, type Steps, verifyGraph } from '../ir/index.js'
+import { inlineSteps, type KeepComposite } from './inline.js'
+import { scanSteps } from './scans.js'
+import { simplifySteps } from './simplify.js'
 
 export { inlineAll, inlineComposites, type KeepComposite } from './inline.js'
-export { mapNested, memoized, rewriteGraph, type Visit, withInputs } from './rewrite.js'
+export { mapNested, memoized, rewriteGraph, rewriteSteps, type Visit, withInputs } from './rewrite.js'
 export { isSplat, splatOf } from './rules/splat.js'
-export { mergeScans, pruneScans } from './scans.js'
+export { mergeScans, pruneScans, scanSteps } from './scans.js'
 export { simplify } from './simplify.js'
 
 /** A step of compilation: takes a graph, returns one that computes the same. Never changes its argument. */
 export interface Pass {
   readonly name: string
-  readonly run: (graph: Graph) => Graph
+  readonly run: (graph: Graph) => Steps<Graph>
 }
 
 export interface PassOptions {
@@ -23,11 +23,15 @@ export interface PassOptions {
 }
 
 /** Runs passes one after the other. */
-export function runPasses(graph: Graph, passes: readonly Pass[], { print, verify = false }: PassOptions = {}): Graph {
+export function* runPasses(
+  graph: Graph,
+  passes: readonly Pass[],
+  { print, verify = false }: PassOptions = {},
+): Steps<Graph> {
   print?.(`// traced\n${printGraph(graph)}`)
   let current = graph
   for (const { name, run } of passes) {
-    current = run(current)
+    current = yield* run(current)
     if (verify) verifyGraph(current, name)
     print?.(`// after ${name}\n${printGraph(current)}`)
   }
@@ -36,8 +40,8 @@ export function runPasses(graph: Graph, passes: readonly Pass[], { print, verify
 
 /** What every backend wants first: bodies put in place but for the composites it has kernels for, then simplified, loops included. */
 export const standardPasses = (keep: KeepComposite): readonly Pass[] => [
-  { name: 'inline', run: (graph) => inlineComposites(graph, keep) },
-  { name: 'simplify', run: simplify },
-  { name: 'scans', run: (graph) => pruneScans(mergeScans(graph)) },
-  { name: 'simplify-again', run: simplify },
+  { name: 'inline', run: (graph) => inlineSteps(graph, keep) },
+  { name: 'simplify', run: simplifySteps },
+  { name: 'scans', run: scanSteps },
+  { name: 'simplify-again', run: simplifySteps },
 ]

@@ -1,3 +1,5 @@
+import type { Steps } from '../ir/index.js'
+
 /** A piece of memory with a life in a program: in use from its first to its last instruction, both included. */
 export interface Block {
   readonly bytes: number
@@ -13,13 +15,16 @@ export interface ArenaPlan {
 
 export const ARENA_ALIGNMENT = 64
 
+/** Blocks placed between two pauses: each may look at all that were placed before. */
+const BLOCKS_A_STEP = 8
+
 const align = (bytes: number): number => Math.ceil(bytes / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 /**
  * Places blocks in one arena so that blocks in use at the same time never overlap: largest first, each at the lowest offset that is
  * free through its whole life.
  */
-export function planArena(blocks: readonly Block[]): ArenaPlan {
+export function* planArena(blocks: readonly Block[]): Steps<ArenaPlan> {
   const offsets = new Array<number>(blocks.length).fill(0)
   const bySize = blocks
     .map((_, i) => i)
@@ -28,6 +33,7 @@ export function planArena(blocks: readonly Block[]): ArenaPlan {
   const placed: number[] = []
   let total = 0
   for (const index of bySize) {
+    if (placed.length % BLOCKS_A_STEP === 0) yield
     const block = blocks[index]
     const size = align(block.bytes)
     let offset = 0

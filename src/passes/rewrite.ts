@@ -1,4 +1,15 @@
-import { Graph, makeNode, type Node, type OpAttrs, type OpName, topologicalOrder, type Value } from '../ir/index.js'
+import {
+  finish,
+  Graph,
+  makeNode,
+  NODES_A_STEP,
+  type Node,
+  type OpAttrs,
+  type OpName,
+  type Steps,
+  topologicalOrder,
+  type Value,
+} from '../ir/index.js'
 
 /**
  * What replaces the outputs of `node`, whose inputs are already rewritten to `inputs`; null keeps the node.
@@ -12,11 +23,13 @@ export function withInputs(node: Node, inputs: readonly Value[]): Node {
 }
 
 /** Rewrites a graph node by node, each after its inputs. What nothing needs any more is gone from the result. */
-export function rewriteGraph(graph: Graph, visit: Visit): Graph {
+export function* rewriteSteps(graph: Graph, visit: Visit): Steps<Graph> {
   const mapped = new Map<Value, Value>()
   const resolve = (value: Value): Value => mapped.get(value) ?? value
+  let count = 0
   for (const node of topologicalOrder(graph.results)) {
     if (node.op === 'parameter') continue
+    if (++count % NODES_A_STEP === 0) yield
     const inputs = node.inputs.map(resolve)
     const outputs = visit(node, inputs) ?? withInputs(node, inputs).outputs
     node.outputs.forEach((output, i) => {
@@ -25,6 +38,9 @@ export function rewriteGraph(graph: Graph, visit: Visit): Graph {
   }
   return new Graph(graph.params, graph.results.map(resolve))
 }
+
+/** {@link rewriteSteps} at once. */
+export const rewriteGraph = (graph: Graph, visit: Visit): Graph => finish(rewriteSteps(graph, visit))
 
 /** Attributes with every nested graph replaced by `f` of it; the same object where none changes. */
 export function mapNested<K extends OpName>(attrs: OpAttrs[K], f: (graph: Graph) => Graph): OpAttrs[K] {

@@ -1,5 +1,5 @@
-import { Graph, graphKey, isOp, makeNode, type Node, type Value } from '../ir/index.js'
-import { mapNested, memoized, rewriteGraph } from './rewrite.js'
+import { finish, Graph, graphKey, isOp, makeNode, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import { mapNested, memoized, rewriteSteps } from './rewrite.js'
 
 type ScanNode = Node<'scan'>
 
@@ -29,11 +29,11 @@ function covers(wide: ScanNode['attrs'], narrow: ScanNode['attrs']): boolean {
  * Runs a scan once where another over the same operands returns the same results and more: differentiation emits the forward scan
  * again with its carries stacked.
  */
-export function mergeScans(graph: Graph): Graph {
-  const inside: (graph: Graph) => Graph = memoized((body) => {
+function mergeSteps(graph: Graph): Steps<Graph> {
+  const steps = (body: Graph): Steps<Graph> => {
     const groups = scansByOperands(body)
     const emitted = new Map<Node, Node>()
-    return rewriteGraph(body, (node, inputs) => {
+    return rewriteSteps(body, (node, inputs) => {
       if (!isScan(node)) return withNested(node, inputs, inside)
       const own = node as unknown as ScanNode
       const widest = widestCover(groups.get(operandKey(node)) ?? [own], own)
@@ -44,9 +44,12 @@ export function mergeScans(graph: Graph): Graph {
       }
       return copy.outputs
     })
-  })
-  return inside(graph)
+  }
+  const inside: (graph: Graph) => Graph = memoized((body) => finish(steps(body)))
+  return steps(graph)
 }
+
+export const mergeScans = (graph: Graph): Graph => finish(mergeSteps(graph))
 
 /** A group of one keeps its node. */
 function widestCover(group: readonly ScanNode[], own: ScanNode): ScanNode {
@@ -60,34 +63,37 @@ const operandKey = (node: Node): string => node.inputs.map((input) => `${input.n
 
 function scansByOperands(graph: Graph): Map<string, ScanNode[]> {
   const groups = new Map<string, ScanNode[]>()
-  rewriteGraph(graph, (node) => {
-    if (isScan(node)) {
-      const key = operandKey(node)
-      groups.set(key, [...(groups.get(key) ?? []), node as unknown as ScanNode])
-    }
-    return node.outputs
-  })
+  for (const node of topologicalOrder(graph.results)) {
+    if (!isScan(node)) continue
+    const key = operandKey(node)
+    groups.set(key, [...(groups.get(key) ?? []), node as unknown as ScanNode])
+  }
   return groups
 }
 
 function readValues(graph: Graph): Set<Value> {
   const read = new Set<Value>(graph.results)
-  rewriteGraph(graph, (node) => {
-    for (const input of node.inputs) read.add(input)
-    return node.outputs
-  })
+  for (const node of topologicalOrder(graph.results)) for (const input of node.inputs) read.add(input)
   return read
 }
 
 /** Drops stacked results of scans that nothing reads, then constants and slices that their bodies do not use. */
-export function pruneScans(graph: Graph): Graph {
-  const inside: (graph: Graph) => Graph = memoized((body) => {
+function pruneSteps(graph: Graph): Steps<Graph> {
+  const steps = (body: Graph): Steps<Graph> => {
     const read = readValues(body)
-    return rewriteGraph(body, (node, inputs) =>
+    return rewriteSteps(body, (node, inputs) =>
       isScan(node) ? pruned(node as unknown as ScanNode, inputs, read, inside) : withNested(node, inputs, inside),
     )
-  })
-  return inside(graph)
+  }
+  const inside: (graph: Graph) => Graph = memoized((body) => finish(steps(body)))
+  return steps(graph)
+}
+
+export const pruneScans = (graph: Graph): Graph => finish(pruneSteps(graph))
+
+/** {@link mergeScans}, then {@link pruneScans}. */
+export function* scanSteps(graph: Graph): Steps<Graph> {
+  return yield* pruneSteps(yield* mergeSteps(graph))
 }
 
 function pruned(

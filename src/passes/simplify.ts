@@ -1,5 +1,6 @@
 import {
   attrKey,
+  finish,
   type Graph,
   isOp,
   makeNode,
@@ -7,10 +8,11 @@ import {
   OPS,
   type OpAttrs,
   type OpName,
+  type Steps,
   type TypedArray,
   type Value,
 } from '../ir/index.js'
-import { mapNested, memoized, rewriteGraph, withInputs } from './rewrite.js'
+import { mapNested, memoized, rewriteSteps, withInputs } from './rewrite.js'
 import { arithmeticRules, convert } from './rules/arithmetic.js'
 import { type AttrRule, movementRules } from './rules/movement.js'
 import { foldSplats } from './rules/splat.js'
@@ -100,7 +102,11 @@ class Simplifier {
  * Folds constants, removes what changes nothing, merges common subexpressions and drops dead code, in loop bodies, too. Results stay
  * equal bit for bit (`power(x, 2)` becomes `x * x`, the one exception, which is at least as exact), NaN, infinities and signed zeros included.
  */
-export function simplify(graph: Graph): Graph {
-  const nested: (graph: Graph) => Graph = memoized((body) => rewriteGraph(body, new Simplifier(nested).visit))
-  return nested(graph)
+export function simplifySteps(graph: Graph): Steps<Graph> {
+  const steps = (body: Graph): Steps<Graph> => rewriteSteps(body, new Simplifier(nested).visit)
+  const nested: (graph: Graph) => Graph = memoized((body) => finish(steps(body)))
+  return steps(graph)
 }
+
+/** {@link simplifySteps} at once. */
+export const simplify = (graph: Graph): Graph => finish(simplifySteps(graph))

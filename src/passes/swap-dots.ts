@@ -1,5 +1,5 @@
-import { apply, type Graph, isOp, type Node, topologicalOrder, type Value } from '../ir/index.js'
-import { rewriteGraph } from './rewrite.js'
+import { apply, type Graph, isOp, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import { rewriteSteps } from './rewrite.js'
 
 /** How often each value is read; results of the graph count too. */
 function countReads(graph: Graph): Map<Value, number> {
@@ -25,9 +25,9 @@ function exchangesOperands(dot: Node<'dot_general'>, permutation: readonly numbe
  * Turns the transpose of a product into the product of the exchanged operands, where nothing else reads the product: gradients of
  * weights come so.
  */
-export function swapTransposedDots(graph: Graph): Graph {
+export function swapTransposedDots(graph: Graph): Steps<Graph> {
   const reads = countReads(graph)
-  return rewriteGraph(graph, (node, inputs) => {
+  return rewriteSteps(graph, (node, inputs) => {
     if (!isOp(node, 'transpose') || reads.get(node.inputs[0]) !== 1) return null
     const product = inputs[0].node
     if (!isOp(product, 'dot_general')) return null

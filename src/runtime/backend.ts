@@ -1,4 +1,4 @@
-import type { Graph } from '../ir/index.js'
+import type { Graph, Steps } from '../ir/index.js'
 import type { Buffer } from './buffer.js'
 import type { Profiler } from './profile.js'
 
@@ -8,8 +8,8 @@ export interface Backend {
   readonly name: string
   /** Human-readable facts for `kaimo doctor`: ISA, threads, and why. */
   describe(): Readonly<Record<string, string | number>>
-  /** Compiles a closed graph. The graph is not kept. */
-  compile(graph: Graph, options?: CompileOptions): Executable
+  /** Compiles a closed graph, in small steps. The graph is not kept. */
+  compile(graph: Graph, options?: CompileOptions): Steps<Executable>
   /** Times kernels; absent where a backend cannot. */
   readonly profiler?: Profiler
 }

@@ -1,4 +1,4 @@
-import { apply, cloneWith, Graph, graphKey, type Value } from '../ir/index.js'
+import { apply, cloneWith, Graph, graphKeySteps, type Steps, type Value } from '../ir/index.js'
 import type { Backend, Executable, Run } from './backend.js'
 import type { Buffer } from './buffer.js'
 
@@ -8,14 +8,14 @@ const CACHE_LIMIT = 512
 const caches = new WeakMap<Backend, Map<string, Executable>>()
 
 /** Compiles through the bounded cache shared by lazy evaluation and jit. `key` must determine the graph. */
-export function compileCached(
+export function* compileCached(
   backend: Backend,
   key: string,
   build: () => Graph,
   name: string,
   donated?: readonly number[],
   stableFrom?: number,
-): Executable {
+): Steps<Executable> {
   let cache = caches.get(backend)
   if (!cache) {
     cache = new Map()
@@ -28,19 +28,21 @@ export function compileCached(
     cache.set(full, hit)
     return hit
   }
-  const executable = backend.compile(build(), { name, donated, stableFrom })
+  const executable = yield* backend.compile(build(), { name, donated, stableFrom })
   cache.set(full, executable)
   if (cache.size > CACHE_LIMIT) cache.delete(cache.keys().next().value as string)
   return executable
 }
 
-export const compileGraph = (
+export function* compileGraph(
   backend: Backend,
   graph: Graph,
   name: string,
   donated?: readonly number[],
   stableFrom?: number,
-): Executable => compileCached(backend, graphKey(graph), () => graph, name, donated, stableFrom)
+): Steps<Executable> {
+  return yield* compileCached(backend, yield* graphKeySteps(graph), () => graph, name, donated, stableFrom)
+}
 
 /** A closed copy of what `results` compute from `leaves`. */
 export function extractGraph(leaves: readonly Value[], results: readonly Value[]): Graph {

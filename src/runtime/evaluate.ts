@@ -1,4 +1,5 @@
-import { type Node, OPS, orderKey, topologicalOrder, type Value } from '../ir/index.js'
+import { finish, type Node, OPS, orderKeySteps, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import type { Executable } from './backend.js'
 import type { Buffer } from './buffer.js'
 import { type Cell, pendingCells } from './cell.js'
 import { compileCached, extractGraph, trackRun } from './compile.js'
@@ -37,7 +38,7 @@ function prepare(roots: readonly Value[]): Submission {
   return { order, keep, inputs, leaves, results }
 }
 
-function finish({ order, keep }: Submission, outputs: readonly Buffer[]): void {
+function settle({ order, keep }: Submission, outputs: readonly Buffer[]): void {
   let next = 0
   for (const node of keep) {
     markRealised(node, outputs.slice(next, next + node.outputs.length))
@@ -64,6 +65,17 @@ export class TracedReadError extends Error {
   }
 }
 
+function* executableOf({ order, leaves, results }: Submission): Steps<Executable> {
+  const key = yield* orderKeySteps(order, leaves, results)
+  return yield* compileCached(currentBackend(), key, () => extractGraph(leaves, results), 'lazy')
+}
+
+/** Compiles what {@link submit} of these values would compile. */
+export function* compileSubmission(values: readonly Value[]): Steps<void> {
+  const { roots } = rootsOf(values)
+  if (roots.length > 0) yield* executableOf(prepare(roots))
+}
+
 /**
  * Submits what `values` need, together with all pending state, as one program; returns their buffers, which may still be being written
  * (see {@link Buffer.ready}).
@@ -72,13 +84,9 @@ export function submit(values: readonly Value[]): Buffer[] {
   const { roots, cells } = rootsOf(values)
   if (roots.length > 0) {
     const submission = prepare(roots)
-    const { order, leaves, results, inputs } = submission
-    const backend = currentBackend()
-    const key = orderKey(order, leaves, results)
-    const executable = compileCached(backend, key, () => extractGraph(leaves, results), 'lazy')
-    const run = executable.run(inputs)
-    trackRun(run, inputs)
-    finish(submission, run.outputs)
+    const run = finish(executableOf(submission)).run(submission.inputs)
+    trackRun(run, submission.inputs)
+    settle(submission, run.outputs)
   }
   for (const cell of cells) cell.settled()
   return values.map((value) => bufferOf(value) as Buffer)
@@ -89,14 +97,7 @@ export function submitSync(values: readonly Value[]): void {
   const { roots, cells } = rootsOf(values)
   if (roots.length > 0) {
     const submission = prepare(roots)
-    const { order, leaves, results, inputs } = submission
-    const executable = compileCached(
-      currentBackend(),
-      orderKey(order, leaves, results),
-      () => extractGraph(leaves, results),
-      'lazy',
-    )
-    finish(submission, executable.runSync(inputs))
+    settle(submission, finish(executableOf(submission)).runSync(submission.inputs))
   }
   for (const cell of cells) cell.settled()
 }

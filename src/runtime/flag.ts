@@ -5,7 +5,11 @@ export class Flag<T extends string | number | boolean> {
   constructor(private current: T) {}
 
   get(): T {
-    traceOfCells()?.flags.set(this as Flag<string | number | boolean>, this.current)
+    const flags = traceOfCells()?.flags
+    const key = this as Flag<string | number | boolean>
+    // What a trace has read once holds for all of it, whatever is set in its pauses.
+    if (flags?.has(key)) return flags.get(key) as T
+    flags?.set(key, this.current)
     return this.current
   }
 

@@ -1,4 +1,4 @@
-import { apply, cloneWith, Graph, type Node, topologicalOrder, type Value } from '../ir/index.js'
+import { apply, cloneWith, Graph, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
 import type { Cell } from './cell.js'
 import type { Flag } from './flag.js'
 
@@ -74,6 +74,21 @@ export function withTrace<T>(trace: Trace, fn: () => T): T {
     return fn()
   } finally {
     stack.pop()
+  }
+}
+
+/** Whether a function gave its result in steps. */
+export const isSteps = <T>(result: T | Steps<T>): result is Steps<T> =>
+  typeof result === 'object' && result !== null && Object.prototype.toString.call(result) === '[object Generator]'
+
+/** {@link withTrace} for what may come in steps: the trace is on the stack while one runs, not in the pauses. */
+export function* withTraceSteps<T>(trace: Trace, fn: () => T | Steps<T>): Steps<T> {
+  const result = withTrace(trace, fn)
+  if (!isSteps(result)) return result
+  for (;;) {
+    const step = withTrace(trace, () => result.next())
+    if (step.done) return step.value
+    yield
   }
 }
 

@@ -1,5 +1,5 @@
-import { vjp } from '../autodiff/index.js'
-import { isFloat, splat, topologicalOrder, type Value } from '../ir/index.js'
+import { vjpSteps } from '../autodiff/index.js'
+import { finish, isFloat, type Steps, splat, topologicalOrder, type Value } from '../ir/index.js'
 import { isRealised } from '../runtime/index.js'
 import { Parameter } from './parameter.js'
 import { Tensor } from './tensor.js'
@@ -17,10 +17,10 @@ function wasRead(loss: Value): boolean {
   return topologicalOrder([loss]).some((node) => isRealised(node) && node.op !== 'parameter')
 }
 
-function gradientValues(loss: Tensor, wrt: readonly (Tensor | Parameter)[]): Tensor[] {
+function* gradientValues(loss: Tensor, wrt: readonly (Tensor | Parameter)[]): Steps<Tensor[]> {
   checkLoss(loss)
   const values = wrt.map((item) => (item instanceof Parameter ? item.cell.read() : item.value))
-  const gradients = vjp([loss.value], [splat(1, [], loss.dtype)], values)
+  const gradients = yield* vjpSteps([loss.value], [splat(1, [], loss.dtype)], values)
   if (gradients.some((gradient) => gradient === null) && wasRead(loss.value)) {
     throw new Error(
       'grad: part of the loss was read before, and a read tensor no longer knows what it was computed from; ' +
@@ -36,8 +36,13 @@ function gradientValues(loss: Tensor, wrt: readonly (Tensor | Parameter)[]): Ten
  * @throws RangeError when the loss is not a scalar, Error when it was read already.
  */
 export function gradients<T>(loss: Tensor, wrt: T): TensorsOf<T> {
+  return finish(gradientSteps(loss, wrt))
+}
+
+/** {@link gradients} in steps, for generator functions that `jit` traces. */
+export function* gradientSteps<T>(loss: Tensor, wrt: T): Steps<TensorsOf<T>> {
   const flat = flattenTree(wrt, isTensorOrParameter)
-  return flat.rebuild(gradientValues(loss, flat.leaves)) as TensorsOf<T>
+  return flat.rebuild(yield* gradientValues(loss, flat.leaves)) as TensorsOf<T>
 }
 
 type Fn<A extends unknown[]> = (...args: A) => Tensor

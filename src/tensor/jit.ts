@@ -1,19 +1,22 @@
-import { apply, type Graph, printGraph, type Value } from '../ir/index.js'
+import { apply, finish, type Graph, printGraph, type Steps, type Value } from '../ir/index.js'
 import {
   type Buffer,
   type Cell,
   closeTrace,
   compileGraph,
+  compileSubmission,
   currentBackend,
   currentTrace,
   type Executable,
   type ExecutableReport,
+  isSteps,
   type Flag,
+  finishInSlices,
   leafValue,
   submit,
   Trace,
   trackRun,
-  withTrace,
+  withTraceSteps,
 } from '../runtime/index.js'
 import { Tensor } from './tensor.js'
 import { type FlatTree, flattenTree, isTensor } from './tree.js'
@@ -43,14 +46,15 @@ interface Program {
   fresh: boolean
 }
 
-function trace(fn: (...args: never[]) => unknown, name: string, args: FlatTree<Tensor>): Program {
+function* trace(fn: (...args: never[]) => unknown, name: string, args: FlatTree<Tensor>): Steps<Program> {
   const params = args.leaves.map((leaf) => apply('parameter', [], { shape: leaf.shape, dtype: leaf.dtype }))
   const context = new Trace('function', name, params)
   const traced = args.rebuild(params.map((param) => new Tensor(param))) as never[]
-  const result = withTrace(context, () => fn(...traced))
+  const result = yield* withTraceSteps(context, () => fn(...traced))
   if (result instanceof Promise)
     throw new TypeError(`${name}: a compiled function must not be async; await outside of it`)
   const output = flattenTree(result, isTensor)
+  yield
   const reads = [...context.reads.keys()]
   const writes = [...context.writes.keys()]
   const results = [...output.leaves.map((leaf) => leaf.value), ...context.writes.values()]
@@ -85,7 +89,7 @@ function safeDonations(donated: readonly number[], inputs: readonly Buffer[]): r
 
 const compiled = new WeakMap<Graph, Map<string, Executable>>()
 
-function executableFor(program: Program, donated: readonly number[], name: string): Executable {
+function* executableFor(program: Program, donated: readonly number[], name: string): Steps<Executable> {
   const backend = currentBackend()
   const key = `${backend.name}#${donated === program.donated ? '' : donated.join()}`
   let byKey = compiled.get(program.graph)
@@ -95,23 +99,24 @@ function executableFor(program: Program, donated: readonly number[], name: strin
   }
   let executable = byKey.get(key)
   if (!executable) {
-    executable = compileGraph(backend, program.graph, name, donated, program.args)
+    executable = yield* compileGraph(backend, program.graph, name, donated, program.args)
     byKey.set(key, executable)
   }
   return executable
 }
 
+const inputsOf = (program: Program, args: FlatTree<Tensor>): Value[] => [
+  ...args.leaves.map((leaf) => leaf.value),
+  ...program.reads.map((cell) => cell.outer),
+  ...program.captured,
+]
+
 function execute(program: Program, args: FlatTree<Tensor>, name: string): unknown {
   if (!program.fresh) for (const hook of program.hooks) hook()
   program.fresh = false
-  const values = [
-    ...args.leaves.map((leaf) => leaf.value),
-    ...program.reads.map((cell) => cell.outer),
-    ...program.captured,
-  ]
-  const inputs = submit(values)
+  const inputs = submit(inputsOf(program, args))
   const donated = safeDonations(program.donated, inputs)
-  const run = executableFor(program, donated, name).run(inputs)
+  const run = finish(executableFor(program, donated, name)).run(inputs)
   trackRun(run, inputs)
   donated.forEach((result, i) => {
     if (result >= 0) inputs[i].release('donated')
@@ -125,6 +130,11 @@ function execute(program: Program, args: FlatTree<Tensor>, name: string): unknow
 
 export interface Jitted<A extends unknown[], R> {
   (...args: A): R
+  /**
+   * The same call; where a program must be traced and compiled first, that is done in slices, between which the event loop gets its
+   * turn. The result comes at once where there is a program already.
+   */
+  inSlices(...args: A): R | Promise<R>
   /** Graph of the program that these arguments select, as text. */
   print(...args: A): string
   /** What the compiled program runs, kernel by kernel. */
@@ -133,46 +143,66 @@ export interface Jitted<A extends unknown[], R> {
   readonly programs: number
 }
 
+const programKey = ({ structure, leaves }: FlatTree<Tensor>): string =>
+  `${structure}|${leaves.map((leaf) => `${leaf.dtype}[${leaf.shape.join()}]`).join(';')}`
+
+const settled = <R>(result: R | Steps<R>): R => (isSteps(result) ? finish(result) : result)
+
 const holds = (program: Program): boolean => [...program.flags].every(([flag, value]) => flag.get() === value)
 
 /**
  * Compiles `fn` into one program per combination of tree structure, shapes, dtypes and static arguments. Tensors are inputs; numbers,
  * strings and the like are static. State that `fn` reads and writes (parameters, random counters) becomes hidden inputs and outputs,
  * updated in place. Returns pending tensors at once; errors surface at the read.
+ * A generator function is traced in steps: it yields where `inSlices` may pause, outside of any other function that runs by a trace.
  * @throws TracedReadError when `fn` reads a value, Error naming `fn` when it is called with ever new static arguments.
  */
-export function jit<A extends unknown[], R>(fn: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> {
+export function jit<A extends unknown[], R>(fn: (...args: A) => R | Steps<R>, options: JitOptions = {}): Jitted<A, R> {
   const name = options.name ?? (fn.name || 'a compiled function')
   const limit = options.cacheSize ?? 64
   const programs = new Map<string, Program[]>()
   let count = 0
-  const select = (args: FlatTree<Tensor>): Program => {
-    const key = `${args.structure}|${args.leaves.map((leaf) => `${leaf.dtype}[${leaf.shape.join()}]`).join(';')}`
-    const candidates = programs.get(key) ?? []
-    const hit = candidates.find(holds)
-    if (hit) return hit
+  const known = (key: string): Program | undefined => programs.get(key)?.find(holds)
+  function* select(key: string, args: FlatTree<Tensor>): Steps<Program> {
     if (++count > limit) {
       throw new Error(
         `${name} was compiled for ${limit} different combinations of shapes and static arguments; ` +
           'pass changing numbers as tensors, pad to fewer shapes, or raise cacheSize',
       )
     }
-    const program = trace(fn as (...args: never[]) => unknown, name, args)
-    candidates.push(program)
-    programs.set(key, candidates)
+    const program = yield* trace(fn as (...args: never[]) => unknown, name, args)
+    programs.set(key, [...(programs.get(key) ?? []), program])
     return program
   }
-  const call = (...args: A): R => {
-    if (currentTrace()) return fn(...args)
-    const flat = flattenTree(args, isTensor)
-    return execute(select(flat), flat, name) as R
+  const programOf = (flat: FlatTree<Tensor>): Program => {
+    const key = programKey(flat)
+    return known(key) ?? finish(select(key, flat))
   }
-  const describe = {
-    print: (...args: A) => printGraph(select(flattenTree(args, isTensor)).graph),
+  /** Tracing and compiling, so that the call finds all it needs. */
+  function* warm(key: string, flat: FlatTree<Tensor>): Steps<void> {
+    const program = yield* select(key, flat)
+    yield* executableFor(program, program.donated, name)
+    yield* compileSubmission(inputsOf(program, flat))
+  }
+  const call = (...args: A): R => {
+    if (currentTrace()) return settled(fn(...args))
+    const flat = flattenTree(args, isTensor)
+    return execute(programOf(flat), flat, name) as R
+  }
+  const others = {
+    inSlices: (...args: A): R | Promise<R> => {
+      if (currentTrace()) return settled(fn(...args))
+      const flat = flattenTree(args, isTensor)
+      const key = programKey(flat)
+      const program = known(key)
+      if (program) return execute(program, flat, name) as R
+      return finishInSlices(warm(key, flat)).then(() => execute(programOf(flat), flat, name) as R)
+    },
+    print: (...args: A) => printGraph(programOf(flattenTree(args, isTensor)).graph),
     report: (...args: A) => {
-      const program = select(flattenTree(args, isTensor))
-      return executableFor(program, program.donated, name).report
+      const program = programOf(flattenTree(args, isTensor))
+      return finish(executableFor(program, program.donated, name)).report
     },
   }
-  return Object.defineProperty(Object.assign(call, describe), 'programs', { get: () => count }) as Jitted<A, R>
+  return Object.defineProperty(Object.assign(call, others), 'programs', { get: () => count }) as Jitted<A, R>
 }

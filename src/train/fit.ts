@@ -139,7 +139,7 @@ export async function runEvaluation(
   for await (const batch of source.epoch(0)) {
     signal?.throwIfAborted()
     trainer.prepare(batch.x)
-    await pipeline.push(onPredictions ? trainer.scoreStep(batch) : trainer.testStep(batch))
+    await pipeline.push(await (onPredictions ? trainer.scoreStep : trainer.testStep).inSlices(batch))
   }
   await pipeline.drain()
   return trainer.results()
@@ -257,7 +257,7 @@ export class FitLoop {
     const index = progress.batch
     for (const callback of this.callbacks) await callback.onTrainBatchBegin(index)
     trainer.prepare(batch.x)
-    const loss: Tensor = trainer.trainStep(batch)
+    const loss: Tensor = await trainer.trainStep.inSlices(batch)
     await pipeline.push(loss)
     progress.batch = index + 1
     let logs: Logs | null = null

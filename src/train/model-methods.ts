@@ -60,7 +60,7 @@ async function predict(model: Model, x: Columns, options: PredictOptions): Promi
   for (let at = 0; at < rows; at += batchSize) {
     options.signal?.throwIfAborted()
     const indices = Uint32Array.from({ length: Math.min(batchSize, rows - at) }, (_, i) => at + i)
-    const outputs = step(columns.map((column) => gatherRows(column, indices)))
+    const outputs = await step.inSlices(columns.map((column) => gatherRows(column, indices)))
     parts.push(outputs)
     await pipeline.push(outputs[0])
   }
@@ -88,7 +88,7 @@ async function trainOnBatch(model: Model, x: Columns, y: Columns, sampleWeight?:
   }
   trainer.prepare(inputs)
   trainer.metrics.reset()
-  trainer.trainStep(batch)
+  await trainer.trainStep.inSlices(batch)
   return trainer.results()
 }
 

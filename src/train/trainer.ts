@@ -1,6 +1,6 @@
 import { type CallContext, callContext, type LossFunction, type Model, reduceLoss } from '../nn/index.js'
 import type { Optimizer } from '../optim/index.js'
-import { add, constant, gradients, jit, mul, type Tensor } from '../tensor/index.js'
+import { add, constant, gradientSteps, jit, mul, type Steps, type Tensor } from '../tensor/index.js'
 import type { Batch } from './adapter.js'
 import { type CompileOptions, getOptimizer, lossesFor, lossWeightsFor, MetricSet } from './compile.js'
 import type { Logs } from './history.js'
@@ -78,16 +78,20 @@ export class Trainer {
 
   /** Forward, backward, clipping, update and metrics as one program. Returns the loss of the batch. */
   readonly trainStep = jit(
-    (batch: Batch): Tensor => {
-      const forward = this.forward(batch, callContext(true))
-      const parameters = this.optimizer.parameters
-      this.optimizer.step(gradients(forward.total, parameters))
-      this.model.applyConstraints()
-      this.track(batch, forward)
-      return forward.total
-    },
+    (batch: Batch): Steps<Tensor> => this.trainSteps(batch),
     { name: 'train step', cacheSize: 1024 },
   )
+
+  private *trainSteps(batch: Batch): Steps<Tensor> {
+    const forward = this.forward(batch, callContext(true))
+    yield
+    const grads = yield* gradientSteps(forward.total, this.optimizer.parameters)
+    yield* this.optimizer.steps(grads)
+    this.model.applyConstraints()
+    yield
+    this.track(batch, forward)
+    return forward.total
+  }
 
   readonly testStep = jit(
     (batch: Batch): Tensor => {
@@ -120,7 +124,7 @@ export class Trainer {
 
   /** Present values of all metrics. */
   async results(): Promise<Logs> {
-    const tensors = this.metrics.all.length > 0 ? this.resultStep() : {}
+    const tensors = this.metrics.all.length > 0 ? await this.resultStep.inSlices() : {}
     const entries = await Promise.all(
       Object.entries(tensors).map(async ([name, value]): Promise<(readonly [string, number])[]> => {
         if (value.size === 1) return [[name, await value.item()]]

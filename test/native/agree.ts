@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createCpuBackend, NativeUnavailableError } from '../../src/backends/cpu/index.js'
 import { createInterpreterBackend } from '../../src/backends/interpreter/index.js'
-import {
+import { finish,
   allocateArray,
   type DType,
   fromBf16,
@@ -122,8 +122,8 @@ export function assertAgrees(graph: Graph, inputs: readonly TypedArray[], option
     what = graph.results.map((result) => `${result.node.op} ${result.dtype}`).join(', '),
   } = options
   const wrap = () => graph.params.map(({ dtype, shape }, i) => wrapArray(inputs[i].slice() as TypedArray, dtype, shape))
-  const want = interpreter.compile(graph).runSync(wrap())
-  const executable = cpuBackend().compile(graph, { name: 'test', donated: options.donated })
+  const want = finish(interpreter.compile(graph)).runSync(wrap())
+  const executable = finish(cpuBackend().compile(graph, { name: 'test', donated: options.donated }))
   // Twice: nothing may be left over from one run to the next.
   for (const round of ['first', 'second']) {
     const got = executable.runSync(wrap())

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { apply, broadcastInDim, Graph, makeNode, parameter, splat, type Value } from '../../src/ir/index.js'
+import { finish, apply, broadcastInDim, Graph, makeNode, parameter, splat, type Value } from '../../src/ir/index.js'
 import { wrapArray } from '../../src/runtime/buffer.js'
 import { assertAgrees, checkOn, cpuBackend, native } from './agree.js'
 
@@ -35,7 +35,7 @@ test('memory is shared between values that never meet', native, () => {
   const x = parameter([1000], 'f32')
   let t: Value = x
   for (let i = 0; i < 20; i++) t = add(broadcastInDim(sum(apply('tanh', [t], {}), [0]), [1000], []), x)
-  const executable = cpuBackend().compile(new Graph([x], [t]))
+  const executable = finish(cpuBackend().compile(new Graph([x], [t])))
   assert.ok(executable.report.arenaBytes <= 3 * 4096, `arena of ${executable.report.arenaBytes} bytes`)
   checkOn([x], [t], { edges: false, scale: 100 })
 })
@@ -47,7 +47,7 @@ test('a donated parameter is updated in place, after its other readers', native,
   const norm = sum(multiply(w, w), [0])
   const graph = new Graph([w, g], [next, norm])
   const array = new Float32Array(64).map((_, i) => i)
-  const executable = cpuBackend().compile(graph, { donated: [0, -1] })
+  const executable = finish(cpuBackend().compile(graph, { donated: [0, -1] }))
   const outputs = executable.runSync([
     wrapArray(array, 'f32', [64]),
     wrapArray(new Float32Array(64).fill(10), 'f32', [64]),
@@ -141,7 +141,7 @@ test('an index out of range names op, operand, index and limit', native, () => {
     start_index_map: [0],
     slice_sizes: [1, 3],
   })
-  const executable = cpuBackend().compile(new Graph([x, indices], [row]), { name: 'lookup' })
+  const executable = finish(cpuBackend().compile(new Graph([x, indices], [row]), { name: 'lookup' }))
   const input = wrapArray(new Float32Array(30), 'f32', [10, 3])
   assert.throws(
     () => executable.runSync([input, wrapArray(Int32Array.of(3, 10), 'i32', [2, 1])]),
@@ -152,7 +152,7 @@ test('an index out of range names op, operand, index and limit', native, () => {
 
 test('wrong inputs are named', native, () => {
   const x = parameter([4], 'f32')
-  const executable = cpuBackend().compile(new Graph([x], [add(x, x)]), { name: 'double' })
+  const executable = finish(cpuBackend().compile(new Graph([x], [add(x, x)]), { name: 'double' }))
   assert.throws(() => executable.runSync([]), /double: takes 1 inputs, got 0/)
   assert.throws(
     () => executable.runSync([wrapArray(new Float32Array(5), 'f32', [5])]),
@@ -167,7 +167,7 @@ test('a run can be aborted between instructions, and rejects with the reason', n
   const body = new Graph([i], [apply('and', [add(i, splat(1, [], 'i32')), splat(1023, [], 'i32')], {})])
   const start = parameter([], 'i32')
   const loop = makeNode('while', [start], { cond, body })
-  const executable = cpuBackend().compile(new Graph([start], [...loop.outputs]), { name: 'endless' })
+  const executable = finish(cpuBackend().compile(new Graph([start], [...loop.outputs]), { name: 'endless' }))
   const controller = new AbortController()
   const run = executable.run([wrapArray(Int32Array.of(0), 'i32', [])], { signal: controller.signal })
   setTimeout(() => controller.abort(new Error('enough')), 20)
@@ -182,7 +182,7 @@ test('the transpose of a product is the product of exchanged operands', native, 
   const b = parameter([2, 5, 6], 'f32')
   const dot = apply('dot_general', [a, b], contract)
   const swapped = apply('transpose', [dot], { permutation: [0, 3, 1, 2] })
-  const executable = cpuBackend().compile(new Graph([a, b], [swapped]))
+  const executable = finish(cpuBackend().compile(new Graph([a, b], [swapped])))
   assert.deepEqual(executable.report.kernels, { dot_general: 1 })
   checkOn([a, b], [swapped], { edges: false, floor: 8 })
   const other = apply('transpose', [dot], { permutation: [0, 3, 2, 1] })
@@ -195,7 +195,7 @@ test('products and convolutions take a bias in', native, () => {
   const w = parameter([9, 20], 'f32')
   const b = parameter([9], 'f32')
   const y = add(apply('dot_general', [x, w], contract), broadcastInDim(b, [7, 9], [1]))
-  assert.deepEqual(cpuBackend().compile(new Graph([x, w, b], [y])).report.kernels, { dot_general: 1 })
+  assert.deepEqual(finish(cpuBackend().compile(new Graph([x, w, b], [y]))).report.kernels, { dot_general: 1 })
   checkOn([x, w, b], [y], { edges: false, floor: 8 })
   const rows = parameter([7], 'f32')
   const notBias = add(broadcastInDim(rows, [7, 9], [0]), apply('dot_general', [x, w], contract))
@@ -225,7 +225,7 @@ test('products and convolutions take a bias in', native, () => {
     batch_group_count: 1,
   })
   const z = add(conv, broadcastInDim(features, conv.shape, [3]))
-  assert.deepEqual(cpuBackend().compile(new Graph([image, kernel, features], [z])).report.kernels, { convolution: 1 })
+  assert.deepEqual(finish(cpuBackend().compile(new Graph([image, kernel, features], [z]))).report.kernels, { convolution: 1 })
   checkOn([image, kernel, features], [z], { edges: false, floor: 16 })
 })
 
@@ -237,7 +237,7 @@ test('operands that stay the same are packed after a few runs, without a change 
   const contract = { lhs_batch: [], rhs_batch: [], lhs_contract: [1], rhs_contract: [1] }
   const hidden = add(apply('dot_general', [x, w], contract), broadcastInDim(b, [5, 90], [1]))
   const y = apply('dot_general', [hidden, v], { ...contract, rhs_contract: [0] })
-  const executable = cpuBackend().compile(new Graph([x, w, v, b], [y, hidden]), { stableFrom: 1 })
+  const executable = finish(cpuBackend().compile(new Graph([x, w, v, b], [y, hidden]), { stableFrom: 1 }))
   const fill = (shape: number[], step: number) =>
     wrapArray(
       Float32Array.from({ length: shape.reduce((a, n) => a * n, 1) }, (_, i) => Math.sin(i * step)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { vjp } from '../../src/autodiff/index.js'
-import { type DType, Graph, parameter, type Shape, sizeOf, type Value } from '../../src/ir/index.js'
+import { finish, type DType, Graph, parameter, type Shape, sizeOf, type Value } from '../../src/ir/index.js'
 import { wrapArray } from '../../src/runtime/buffer.js'
 import { Trace, withTrace } from '../../src/runtime/index.js'
 import { wrap } from '../../src/tensor/core.js'
@@ -131,7 +131,7 @@ test('native recurrence: NaN and infinities stay in their sequence', native, () 
       arrays[0][row * 2] = value
     })
     const inputs = floats.map(({ shape, dtype }, i) => wrapArray(arrays[i], dtype, shape))
-    const [output] = cpuBackend().compile(new Graph(floats, results), { name: 'test' }).runSync(inputs)
+    const [output] = finish(cpuBackend().compile(new Graph(floats, results), { name: 'test' })).runSync(inputs)
     const data = output.array as Float32Array
     const finite = (t: number, row: number): boolean =>
       data.subarray((t * 4 + row) * 6, (t * 4 + row + 1) * 6).every(Number.isFinite)

@@ -1,4 +1,4 @@
-import { dtypeBytes, type Graph, sizeOf } from '../../ir/index.js'
+import { dtypeBytes, type Graph, type Steps, sizeOf } from '../../ir/index.js'
 import { joinCarries, joinDonations, joinInPlace } from './alias.js'
 import { Lowering, type NativeTables } from './lower.js'
 import { type PackedProgram, packProgram } from './packs.js'
@@ -31,12 +31,12 @@ function countKernels(instructions: readonly Instruction[]): Record<string, numb
 }
 
 /** Compiles a graph of native ops and composites into a program for the addon. */
-export function compileProgram(
+export function* compileProgram(
   graph: Graph,
   native: NativeTables,
   donated: readonly number[] = [],
   stableFrom = Number.POSITIVE_INFINITY,
-): CompiledProgram {
+): Steps<CompiledProgram> {
   const lowering = new Lowering(native)
   const { builder } = lowering
   const inputBytes = graph.params.map(({ dtype, shape }) => sizeOf(shape) * dtypeBytes(dtype))
@@ -44,7 +44,7 @@ export function compileProgram(
     denseView(builder.external('input', inputBytes[i], i), dtype, shape),
   )
   const targets = resultTargets(lowering, graph)
-  const results = lowering.graph(graph, inputs, targets, donated)
+  const results = yield* lowering.steps(graph, inputs, targets, donated)
   const takesOver = graph.results.map(() => -1)
   const final = results.map((view, i) => {
     const target = targets[i]
@@ -56,17 +56,19 @@ export function compileProgram(
   })
   for (const copy of joinCarries(lowering)) builder.drop(copy)
   builder.measureLives()
+  yield
   joinDonations(lowering, donated, inputs, final)
   joinInPlace(lowering)
+  yield
   final.forEach((view, i) => {
     const { root } = view.storage
     if (root.kind === 'input') takesOver[i] = root.index
   })
   const outputBytes = final.map((view, i) => (takesOver[i] >= 0 ? 0 : view.storage.bytes))
-  const encoded = encodeProgram(builder, inputBytes, outputBytes, native.kernels)
+  const encoded = yield* encodeProgram(builder, inputBytes, outputBytes, native.kernels)
   const lasting = (param: number): boolean =>
     param >= stableFrom && (donated[param] ?? -1) < 0 && !takesOver.includes(param)
-  const packed = packProgram(builder, inputBytes, outputBytes, native.kernels, lasting)
+  const packed = yield* packProgram(builder, inputBytes, outputBytes, native.kernels, lasting)
   const packable = [...new Set(packed?.packs.map(({ param }) => param))]
   const kernels = countKernels(builder.instructions)
   return { ...encoded, instructions: builder.instructions, takesOver, kernels, packable, packed }

@@ -5,6 +5,7 @@ import {
   dtypeBytes,
   type Graph,
   type Shape,
+  type Steps,
   type ShapeDType,
   sameShape,
   shapeText,
@@ -194,15 +195,15 @@ class CpuBackend implements Backend {
     }
   }
 
-  compile(graph: Graph, options: CompileOptions = {}): Executable {
+  *compile(graph: Graph, options: CompileOptions = {}): Steps<Executable> {
     const byBody: Record<string, number> = {}
     const keep: KeepComposite = (name, node) => {
       if (runsNatively(name, node)) return true
       byBody[name] = (byBody[name] ?? 0) + 1
       return false
     }
-    const prepared = runPasses(graph, standardPasses(keep))
-    const program = compileProgram(prepared, this.tables, options.donated, options.stableFrom)
+    const prepared = yield* runPasses(graph, standardPasses(keep))
+    const program = yield* compileProgram(prepared, this.tables, options.donated, options.stableFrom)
     const name = options.name || 'a compiled function'
     return new CpuExecutable(this.addon, name, prepared, program, byBody, this.packs, this.profiler)
   }

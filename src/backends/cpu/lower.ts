@@ -1,10 +1,13 @@
 import {
   dtypeBytes,
+  finish,
   type Graph,
   isOp,
+  NODES_A_STEP,
   type Node,
   type OpAttrs,
   type OpName,
+  type Steps,
   sizeOf,
   topologicalOrder,
   type Value,
@@ -112,17 +115,23 @@ export class Lowering {
     return copied
   }
 
+  /** Emits the graph of a loop's body, or of a call: {@link steps} at once. */
+  graph(graph: Graph, params: readonly View[], targets: readonly (View | null)[] = []): View[] {
+    return finish(this.steps(graph, params, targets, []))
+  }
+
   /** Emits a graph with its parameters bound to `params`; returns the views of its results. */
-  graph(
+  *steps(
     graph: Graph,
     params: readonly View[],
-    targets: readonly (View | null)[] = [],
-    donated: readonly number[] = [],
-  ): View[] {
-    const grouped = groupElementwise(absorbBiases(swapTransposedDots(mergeLosses(graph))))
+    targets: readonly (View | null)[],
+    donated: readonly number[],
+  ): Steps<View[]> {
+    const grouped = yield* groupElementwise(yield* absorbBiases(yield* swapTransposedDots(yield* mergeLosses(graph))))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })
+    yield
     const order = donationOrder(topologicalOrder(grouped.results), grouped, donated)
     const members = new Set(order)
     grouped.results.forEach((result, i) => {
@@ -132,7 +141,10 @@ export class Lowering {
     // Copies made in a loop body exist in that body alone.
     const outerCopies = this.denseCopies
     this.denseCopies = new Map(outerCopies)
-    for (const node of order) this.node(node)
+    for (const [i, node] of order.entries()) {
+      if (i % NODES_A_STEP === 0) yield
+      this.node(node)
+    }
     this.denseCopies = outerCopies
     return grouped.results.map((result) => this.view(result))
   }

@@ -1,4 +1,4 @@
-import { dtypeBytes, sizeOf } from '../../ir/index.js'
+import { dtypeBytes, finish, type Steps, sizeOf } from '../../ir/index.js'
 import type { Buffer } from '../../runtime/buffer.js'
 import type { NativeAddon, NativeProgram } from './addon.js'
 import { type EncodedProgram, encodeProgram, type Instruction, ProgramBuilder } from './program.js'
@@ -47,13 +47,13 @@ function packOf(instruction: Instruction, lasting: (param: number) => boolean): 
  * The same program with products that read packed right operands, which come as further inputs; null where there are none.
  * `lasting` tells the parameters that no result takes over.
  */
-export function packProgram(
+export function* packProgram(
   builder: ProgramBuilder,
   inputBytes: readonly number[],
   outputBytes: readonly number[],
   kernels: ReadonlyMap<string, number>,
   lasting: (param: number) => boolean,
-): PackedProgram | null {
+): Steps<PackedProgram | null> {
   const packs: Pack[] = []
   const storages: Storage[] = []
   const instructions = builder.instructions.map((instruction): Instruction => {
@@ -69,7 +69,7 @@ export function packProgram(
   })
   if (packs.length === 0) return null
   const bytes = [...inputBytes, ...storages.map((storage) => storage.bytes)]
-  return { ...encodeProgram(builder, bytes, outputBytes, kernels, instructions), packs, instructions }
+  return { ...(yield* encodeProgram(builder, bytes, outputBytes, kernels, instructions)), packs, instructions }
 }
 
 interface Held {
@@ -134,7 +134,7 @@ export class PackCache {
         out: [out],
         ints: [pack.contract.length, ...pack.contract],
       })
-      const encoded = encodeProgram(builder, [bytes], [out.storage.bytes], this.kernels)
+      const encoded = finish(encodeProgram(builder, [bytes], [out.storage.bytes], this.kernels))
       program = this.addon.compile(encoded.code, encoded.constants)
       this.programs.set(key, program)
     }

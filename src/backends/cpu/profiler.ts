@@ -1,4 +1,4 @@
-import { type DType, dtypeBytes, sizeOf } from '../../ir/index.js'
+import { type DType, dtypeBytes, finish, sizeOf } from '../../ir/index.js'
 import type { KernelSpan, MachineLimits, Profiler } from '../../runtime/profile.js'
 import type { NativeAddon, NativeProgram } from './addon.js'
 import { encodeProgram, type Instruction, ProgramBuilder } from './program.js'
@@ -132,7 +132,7 @@ export class CpuProfiler implements Profiler {
     )
     builder.emit({ op: kernel, kernel, in: inputs, out, ints })
     builder.measureLives()
-    const { code, constants } = encodeProgram(builder, inputBytes, outputBytes, this.kernels)
+    const { code, constants } = finish(encodeProgram(builder, inputBytes, outputBytes, this.kernels))
     return this.addon.compile(code, constants)
   }
 }

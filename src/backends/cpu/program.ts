@@ -1,4 +1,4 @@
-import { type DType, dtypeBytes, dtypeCode, type Shape, sizeOf, type TypedArray } from '../../ir/index.js'
+import { type DType, dtypeBytes, dtypeCode, NODES_A_STEP, type Shape, type Steps, sizeOf, type TypedArray } from '../../ir/index.js'
 import { ARENA_ALIGNMENT, planArena } from '../../passes/plan.js'
 import { denseView, Storage, splatView, type View } from './view.js'
 
@@ -10,7 +10,6 @@ export const CONTROL = [
   'loop_begin',
   'loop_next',
   'move_slot',
-  'swap_slots',
 ] as const
 export type Control = (typeof CONTROL)[number]
 
@@ -138,11 +137,11 @@ export class ProgramBuilder {
   }
 
   /** Offsets of the storages that live in the arena. */
-  placeArena(): { offsets: Map<Storage, number>; bytes: number } {
+  *placeArena(): Steps<{ offsets: Map<Storage, number>; bytes: number }> {
     const roots = [...new Set(this.storages.map((storage) => storage.root))].filter(
       (s) => s.kind === 'arena' && s.first >= 0,
     )
-    const plan = planArena(roots)
+    const plan = yield* planArena(roots)
     return { offsets: new Map(roots.map((storage, i) => [storage, plan.offsets[i]])), bytes: plan.bytes }
   }
 }
@@ -162,14 +161,14 @@ export interface EncodedProgram {
  * The program as the stream that native/runtime/program.h describes. Slots: arena, constants, inputs, outputs, moving windows.
  * `kernelIndex` maps kernel names to positions in the native table.
  */
-export function encodeProgram(
+export function* encodeProgram(
   builder: ProgramBuilder,
   inputBytes: readonly number[],
   outputBytes: readonly number[],
   kernelIndex: ReadonlyMap<string, number>,
   instructions: readonly Instruction[] = builder.instructions,
-): EncodedProgram {
-  const { offsets, bytes } = builder.placeArena()
+): Steps<EncodedProgram> {
+  const { offsets, bytes } = yield* builder.placeArena()
   const constants = builder.constantData()
   const firstMoving = FIRST_BUFFER_SLOT + inputBytes.length + outputBytes.length
   const place = (storage: Storage): [slot: number, bytes: number] => {
@@ -184,7 +183,10 @@ export function encodeProgram(
   const code = [slots, builder.counters, bytes, bytes, constants.length, ...inputBytes, ...outputBytes]
   for (const _ of builder.moving) code.push(-1)
   code.push(instructions.length)
-  for (const instruction of instructions) encodeInstruction(instruction, code, place, kernelIndex)
+  for (const [i, instruction] of instructions.entries()) {
+    if (i % NODES_A_STEP === 0) yield
+    encodeInstruction(instruction, code, place, kernelIndex)
+  }
   return { code: Float64Array.from(code), constants, arenaBytes: bytes }
 }
 

@@ -1,20 +1,16 @@
 import { evaluateGraph } from '../../interpret/index.js'
-import { type Graph, sameShape, shapeText } from '../../ir/index.js'
+import { type Graph, type Steps, sameShape, shapeText } from '../../ir/index.js'
 import { runPasses, standardPasses } from '../../passes/index.js'
 import type { Backend, Executable, ExecutableReport, Run, RunOptions } from '../../runtime/backend.js'
 import { allocateBuffer, type Buffer, wrapArray } from '../../runtime/buffer.js'
 
 class InterpreterExecutable implements Executable {
   readonly report: ExecutableReport
-  private readonly graph: Graph
 
-  constructor(traced: Graph) {
-    const byBody: Record<string, number> = {}
-    const count = (name: string): boolean => {
-      byBody[name] = (byBody[name] ?? 0) + 1
-      return false
-    }
-    this.graph = runPasses(traced, standardPasses(count))
+  constructor(
+    private readonly graph: Graph,
+    byBody: Readonly<Record<string, number>>,
+  ) {
     this.report = { kernels: {}, byBody, arenaBytes: 0 }
   }
 
@@ -49,11 +45,20 @@ class InterpreterExecutable implements Executable {
   }
 }
 
+function* compile(traced: Graph): Steps<Executable> {
+  const byBody: Record<string, number> = {}
+  const count = (name: string): boolean => {
+    byBody[name] = (byBody[name] ?? 0) + 1
+    return false
+  }
+  return new InterpreterExecutable(yield* runPasses(traced, standardPasses(count)), byBody)
+}
+
 /** The reference: every op in TypeScript, one after the other, on the calling thread. */
 export function createInterpreterBackend(): Backend {
   return {
     name: 'interpreter',
     describe: () => ({ engine: 'TypeScript reference interpreter', threads: 1 }),
-    compile: (graph) => new InterpreterExecutable(graph),
+    compile,
   }
 }

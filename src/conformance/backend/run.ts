@@ -1,6 +1,6 @@
 import { vjp } from '../../autodiff/index.js'
 import { evaluateGraph } from '../../interpret/index.js'
-import { Graph, isFloat, type OpName, parameter, type TypedArray, type Value } from '../../ir/index.js'
+import { finish, Graph, isFloat, type OpName, parameter, type TypedArray, type Value } from '../../ir/index.js'
 import type { Backend } from '../../runtime/backend.js'
 import { wrapArray } from '../../runtime/buffer.js'
 import { contractDrafts } from './contract.js'
@@ -93,7 +93,7 @@ export function* backendCases(filter?: RegExp): Generator<BackendCase> {
 async function runCase(backend: Backend, { graph, inputs, accuracy, fails }: BackendCase): Promise<string | null> {
   const buffers = inputs.map((input, i) => wrapArray(input, graph.params[i].dtype, graph.params[i].shape))
   try {
-    const run = backend.compile(graph, { name: 'conformance' }).run(buffers)
+    const run = finish(backend.compile(graph, { name: 'conformance' })).run(buffers)
     if (run.done) await run.done
     if (fails) return `succeeds where it must fail with ${fails}`
     const want = evaluateGraph(graph, inputs)
