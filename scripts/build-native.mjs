@@ -163,6 +163,16 @@ async function compileUnits(compiler, units, folder, options) {
   await inParallel(jobs)
 }
 
+/** Writes beside the addon what it was built from: size and SHA-256 of each source, by which the loader tells a stale one. */
+function recordSources(target, units) {
+  const names = [...new Set(units.flatMap(({ source }) => includeClosure(source)))].sort()
+  const entries = names.map((name) => {
+    const data = readFileSync(join(root, name))
+    return [name, [data.length, createHash('sha256').update(data).digest('hex')]]
+  })
+  writeFileSync(`${target}.sources.json`, `${JSON.stringify(Object.fromEntries(entries), null, 1)}\n`)
+}
+
 const objectOf = (folder, { source }) => join(folder, `${basename(source, '.cpp')}.o`)
 
 async function build(options) {
@@ -197,6 +207,7 @@ async function build(options) {
     ...units.map((unit) => objectOf(folder, unit)),
   ])
   renameSync(`${target}.${process.pid}`, target)
+  recordSources(target, units)
   writeFileSync(stamp, print)
   console.log(
     `kaimo: built ${target.slice(root.length + 1)} with ${compiler.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`,

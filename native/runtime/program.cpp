@@ -101,7 +101,6 @@ bool Program::check_control(const Instruction& instruction) const {
     case Control::loop_begin: return n == 3 && is_counter(ints[0]) && is_target(ints[2]);
     case Control::loop_next: return n == 2 && is_counter(ints[0]) && is_loop(ints[1]);
     case Control::move_slot: return n == 5 && is_moving(ints[0]) && ints[1] >= 0 && ints[1] < slots() && is_counter(ints[3]);
-    case Control::swap_slots: return n == 2 && is_moving(ints[0]) && is_moving(ints[1]);
   }
   return false;
 }
@@ -210,14 +209,6 @@ Failure Program::run(Pool* pool, char* arena, char* const* buffers, const std::a
         set_base(ints[0], bases_[ints[1]] + ints[2] + counters_[ints[3]] * ints[4]);
         at++;
         break;
-      case Control::swap_slots: {
-        char* const a = bases_[ints[0]];
-        char* const b = bases_[ints[1]];
-        set_base(ints[0], b);
-        set_base(ints[1], a);
-        at++;
-        break;
-      }
     }
   }
   return failure;

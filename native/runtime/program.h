@@ -25,8 +25,7 @@ enum class Control : int32_t {
   loop_begin,     // [counter, trip count, target when the count is 0]
   loop_next,      // [counter, its loop_begin instruction]: the next round starts after that one
   move_slot,      // [slot, source slot, byte offset, counter, byte stride]: base = source + offset + counter * stride
-  swap_slots,     // [slot a, slot b]: exchanges two moving slots
-  last = swap_slots
+  last = move_slot
 };
 
 constexpr int32_t kArenaSlot = 0;

@@ -1,4 +1,14 @@
-import { finish, Graph, graphKey, isOp, makeNode, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import {
+  finish,
+  Graph,
+  graphKey,
+  isOp,
+  makeNode,
+  type Node,
+  type Steps,
+  topologicalOrder,
+  type Value,
+} from '../ir/index.js'
 import { mapNested, memoized, rewriteSteps } from './rewrite.js'
 
 type ScanNode = Node<'scan'>

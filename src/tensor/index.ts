@@ -4,15 +4,16 @@ import './methods.js'
 export {
   DTYPES,
   type DType,
+  finish,
   isFloat,
   isInteger,
   type Shape,
   ShapeError,
+  type Steps,
   shapeText,
   sizeOf,
   type TypedArray,
 } from '../ir/index.js'
-export { finish, type Steps } from '../ir/index.js'
 export * from './broadcast.js'
 export { checkpoint, composite, scan, whileLoop } from './control.js'
 export { asTensor, constant, record, scalar, type TensorLike, type TensorOptions, tensor } from './core.js'

@@ -77,10 +77,10 @@ export class Trainer {
   }
 
   /** Forward, backward, clipping, update and metrics as one program. Returns the loss of the batch. */
-  readonly trainStep = jit(
-    (batch: Batch): Steps<Tensor> => this.trainSteps(batch),
-    { name: 'train step', cacheSize: 1024 },
-  )
+  readonly trainStep = jit((batch: Batch): Steps<Tensor> => this.trainSteps(batch), {
+    name: 'train step',
+    cacheSize: 1024,
+  })
 
   private *trainSteps(batch: Batch): Steps<Tensor> {
     const forward = this.forward(batch, callContext(true))

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createCpuBackend, NativeUnavailableError } from '../../src/backends/cpu/index.js'
 import { createInterpreterBackend } from '../../src/backends/interpreter/index.js'
-import { finish,
+import {
   allocateArray,
   type DType,
+  finish,
   fromBf16,
   fromF16,
   Graph,

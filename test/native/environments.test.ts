@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { changedSources } from '../../src/backends/cpu/stale.js'
 import { native } from './agree.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -96,4 +101,32 @@ test('overrides that cannot run here are named', native, async () => {
 test('a missing addon says how to build it', native, async () => {
   const ended = await runProcess('steps', [], { KAIMO_ADDON: '/nowhere/kaimo.node' })
   assert.match(ended.stderr, /native addon was not built .*npm run build:native/)
+})
+
+test('an addon built from other sources than those present is told', native, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kaimo-stale-'))
+  try {
+    const addon = join(folder, 'build', 'kaimo.node')
+    const source = join(folder, 'native', 'kernel.h')
+    mkdirSync(join(folder, 'build'))
+    mkdirSync(join(folder, 'native'))
+    writeFileSync(addon, '')
+    writeFileSync(source, 'old')
+    const sha256 = createHash('sha256').update('old').digest('hex')
+    assert.deepEqual(changedSources(addon), [], 'no record')
+    writeFileSync(`${addon}.sources.json`, JSON.stringify({ 'native/kernel.h': [3, sha256] }))
+    const later = new Date(Date.now() + 10_000)
+    utimesSync(source, later, later)
+    assert.deepEqual(changedSources(addon), [], 'touched, not changed')
+    writeFileSync(source, 'new')
+    utimesSync(source, later, later)
+    assert.deepEqual(changedSources(addon), ['native/kernel.h'])
+    writeFileSync(source, 'newer')
+    utimesSync(source, 0, 0)
+    assert.deepEqual(changedSources(addon), ['native/kernel.h'], 'of another size')
+    rmSync(source)
+    assert.deepEqual(changedSources(addon), ['native/kernel.h'], 'gone')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

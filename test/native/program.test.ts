@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { finish, apply, broadcastInDim, Graph, makeNode, parameter, splat, type Value } from '../../src/ir/index.js'
+import { apply, broadcastInDim, finish, Graph, makeNode, parameter, splat, type Value } from '../../src/ir/index.js'
 import { wrapArray } from '../../src/runtime/buffer.js'
 import { assertAgrees, checkOn, cpuBackend, native } from './agree.js'
 
@@ -225,7 +225,9 @@ test('products and convolutions take a bias in', native, () => {
     batch_group_count: 1,
   })
   const z = add(conv, broadcastInDim(features, conv.shape, [3]))
-  assert.deepEqual(finish(cpuBackend().compile(new Graph([image, kernel, features], [z]))).report.kernels, { convolution: 1 })
+  assert.deepEqual(finish(cpuBackend().compile(new Graph([image, kernel, features], [z]))).report.kernels, {
+    convolution: 1,
+  })
   checkOn([image, kernel, features], [z], { edges: false, floor: 16 })
 })
 

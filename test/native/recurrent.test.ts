@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { vjp } from '../../src/autodiff/index.js'
-import { finish, type DType, Graph, parameter, type Shape, sizeOf, type Value } from '../../src/ir/index.js'
+import { type DType, finish, Graph, parameter, type Shape, sizeOf, type Value } from '../../src/ir/index.js'
 import { wrapArray } from '../../src/runtime/buffer.js'
 import { Trace, withTrace } from '../../src/runtime/index.js'
 import { wrap } from '../../src/tensor/core.js'

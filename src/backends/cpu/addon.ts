@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { TypedArray } from '../../ir/index.js'
+import { warnIfStale } from './stale.js'
 
 /** An opaque compiled program. */
 export type NativeProgram = { readonly native: unique symbol }
@@ -61,7 +62,7 @@ function addonPath(): string {
 }
 
 /**
- * Loads and starts the addon. KAIMO_ISA and KAIMO_THREADS override its choices; KAIMO_ADDON names another file.
+ * Loads and starts the addon; warns where its sources changed since it was built. KAIMO_ISA and KAIMO_THREADS override its choices; KAIMO_ADDON names another file.
  * @throws NativeUnavailableError where it was not built or the processor lacks what it needs.
  * @throws Error when an override cannot run here.
  */
@@ -72,6 +73,7 @@ export function loadAddon(env: NodeJS.ProcessEnv = process.env): { addon: Native
       `the native addon was not built (${path} is missing); install g++ or clang++ and run "npm run build:native"`,
     )
   }
+  warnIfStale(path)
   let addon: NativeAddon
   try {
     addon = createRequire(import.meta.url)(path) as NativeAddon

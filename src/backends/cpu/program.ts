@@ -1,16 +1,18 @@
-import { type DType, dtypeBytes, dtypeCode, NODES_A_STEP, type Shape, type Steps, sizeOf, type TypedArray } from '../../ir/index.js'
+import {
+  type DType,
+  dtypeBytes,
+  dtypeCode,
+  NODES_A_STEP,
+  type Shape,
+  type Steps,
+  sizeOf,
+  type TypedArray,
+} from '../../ir/index.js'
 import { ARENA_ALIGNMENT, planArena } from '../../passes/plan.js'
 import { denseView, Storage, splatView, type View } from './view.js'
 
 /** Kinds of instructions, in the order of `Control` in native/runtime/program.h. */
-export const CONTROL = [
-  'kernel',
-  'jump',
-  'branch_unless',
-  'loop_begin',
-  'loop_next',
-  'move_slot',
-] as const
+export const CONTROL = ['kernel', 'jump', 'branch_unless', 'loop_begin', 'loop_next', 'move_slot'] as const
 export type Control = (typeof CONTROL)[number]
 
 /** An output that may take the memory of an input of the same instruction. */

@@ -81,7 +81,7 @@ def resnet18():
     model = ResNetForImageClassification(ResNetConfig(**config)).train()
     with torch.no_grad():
         set_weights(model, gain)
-    sgd = {"lr": 0.001, "momentum": 0.9, "weight_decay": 1e-4}
+    sgd = {"lr": 2e-5, "momentum": 0.9, "weight_decay": 1e-4}
 
     def batch_of(slot):
         return {"pixel_values": fill(f"images.{slot}", shape, -2, 2), "labels": integers(f"labels.{slot}", shape[:1], 10)}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createInterpreterBackend } from '../../../src/backends/interpreter/index.js'
-import { finish, apply, Graph, IndexError, parameter, splat } from '../../../src/ir/index.js'
+import { apply, finish, Graph, IndexError, parameter, splat } from '../../../src/ir/index.js'
 import { wrapArray } from '../../../src/runtime/index.js'
 
 const backend = createInterpreterBackend()
@@ -41,7 +41,10 @@ test('an aborted signal rejects with its reason', async () => {
 test('inputs of another shape or dtype are refused by position', () => {
   const [x] = gatherInputs(0, 0)
   const wrong = wrapArray(new Int32Array(2), 'i32', [2])
-  assert.throws(() => finish(backend.compile(gatherGraph())).runSync([x, wrong]), /input 1 must be i32\[2, 1\], got i32\[2\]/)
+  assert.throws(
+    () => finish(backend.compile(gatherGraph())).runSync([x, wrong]),
+    /input 1 must be i32\[2, 1\], got i32\[2\]/,
+  )
 })
 
 test('reports the composites that ran by their body', () => {

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { vjp } from '../../../src/autodiff/index.js'
 import { evaluateGraph } from '../../../src/interpret/index.js'
-import { finish,
+import {
   apply,
   type DType,
+  finish,
   Graph,
   makeNode,
   type OpAttrs,
@@ -18,7 +19,14 @@ import { finish,
   type Value,
   verifyGraph,
 } from '../../../src/ir/index.js'
-import { inlineAll, inlineComposites, rewriteSteps, runPasses, simplify, standardPasses } from '../../../src/passes/index.js'
+import {
+  inlineAll,
+  inlineComposites,
+  rewriteSteps,
+  runPasses,
+  simplify,
+  standardPasses,
+} from '../../../src/passes/index.js'
 
 const op = <K extends OpName>(name: K, inputs: readonly Value[], attrs: OpAttrs[K]): Value => apply(name, inputs, attrs)
 const bare = (name: OpName, ...inputs: Value[]): Value => apply(name as 'add', inputs, {})
@@ -195,11 +203,13 @@ test('the forward scan of a gradient merges with the first one, and results that
   const last = op('scan', [init, xs], { body, num_consts: 0, num_carry: 1, length: 5, reverse: false })
   const grads = vjp([last], [splat(1, [], 'f64')], [init, xs]) as Value[]
   const graph = new Graph([init, xs], [last, ...grads])
-  const after = finish(runPasses(
-    graph,
-    standardPasses(() => false),
-    { verify: true },
-  ))
+  const after = finish(
+    runPasses(
+      graph,
+      standardPasses(() => false),
+      { verify: true },
+    ),
+  )
   const scans = topologicalOrder(after.results).filter((node) => node.op === 'scan')
   assert.equal(scans.length, 2)
   const forward = scans.find((node) => !(node.attrs as OpAttrs['scan']).reverse)
@@ -210,11 +220,13 @@ test('the forward scan of a gradient merges with the first one, and results that
 
 test('runPasses prints every stage and names the pass that breaks a graph', () => {
   const stages: string[] = []
-  finish(runPasses(
-    new Graph([x], [bare('add', x, full(-0))]),
-    standardPasses(() => false),
-    { print: (text) => stages.push(text) },
-  ))
+  finish(
+    runPasses(
+      new Graph([x], [bare('add', x, full(-0))]),
+      standardPasses(() => false),
+      { print: (text) => stages.push(text) },
+    ),
+  )
   assert.deepEqual(
     stages.map((text) => text.split('\n')[0]),
     ['// traced', '// after inline', '// after simplify', '// after scans', '// after simplify-again'],
@@ -355,11 +367,13 @@ test('random graphs compute the same, bit for bit, after the standard passes', (
         const graph = randomGraph(choices)
         const inputs = [Float32Array.from(a), Float32Array.from(b), Int32Array.from(c)]
         const before = plain(evaluateGraph(graph, inputs))
-        const after = finish(runPasses(
-          graph,
-          standardPasses(() => false),
-          { verify: true },
-        ))
+        const after = finish(
+          runPasses(
+            graph,
+            standardPasses(() => false),
+            { verify: true },
+          ),
+        )
         assert.deepEqual(plain(evaluateGraph(after, inputs)), before)
         assert.deepEqual(plain(evaluateGraph(graph, inputs)), before)
       },

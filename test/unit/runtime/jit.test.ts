@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { createInterpreterBackend } from '../../../src/backends/interpreter/index.js'
-import { BufferError, setBackend, TracedReadError } from '../../../src/runtime/index.js'
+import { BufferError, Flag, setBackend, TracedReadError } from '../../../src/runtime/index.js'
 import {
   add,
+  gradientSteps,
   gradients,
   jit,
   mean,
   mul,
   Parameter,
+  type Steps,
   square,
   sub,
   sum,
@@ -164,5 +166,69 @@ describe('lazy evaluation', () => {
     const x = tensor([1, 2])
     x.dispose()
     await assert.rejects(() => x.data(), /was disposed/)
+  })
+
+  describe('inSlices', () => {
+    /** A step with enough nodes for several slices; pauses for `between` after its forward part. */
+    function trainStep(mode: Flag<number>, weight: Parameter) {
+      return jit(function* (x: Tensor): Steps<Tensor> {
+        let value = mul(x, weight.value)
+        for (let i = 0; i < 400; i++) value = add(mul(value, 0.5), i)
+        const loss = mean(mul(value, mode.get()))
+        yield
+        const [grad] = yield* gradientSteps(loss, [weight])
+        weight.value = sub(weight.value, mul(grad, mode.get()))
+        return loss
+      })
+    }
+
+    it('gives what the call gives, and lets the event loop run in between', async () => {
+      const [slicedWeight, plainWeight] = [1, 1].map((value) => new Parameter(tensor([value])))
+      const sliced = trainStep(new Flag<number>(1), slicedWeight)
+      let turns = 0
+      let running = true
+      const tick = (): void => {
+        turns++
+        if (running) setImmediate(tick)
+      }
+      setImmediate(tick)
+      const pending = sliced.inSlices(tensor([1, 2]))
+      assert.ok(pending instanceof Promise)
+      const loss = await (await pending).item()
+      running = false
+      assert.ok(turns > 2, `${turns} turns`)
+      assert.equal(loss, await trainStep(new Flag<number>(1), plainWeight)(tensor([1, 2])).item())
+      assert.deepEqual(await slicedWeight.value.toArray(), await plainWeight.value.toArray())
+      assert.equal(sliced.programs, 1)
+      assert.ok(!(sliced.inSlices(tensor([3, 4])) instanceof Promise), 'a known program runs at once')
+    })
+
+    it('holds one set of flags through a trace, and takes the one in force when it runs', async () => {
+      const mode = new Flag<number>(1)
+      const step = trainStep(mode, new Parameter(tensor([1])))
+      const pending = step.inSlices(tensor([1, 2]))
+      mode.set(3)
+      const loss = await (await pending).item()
+      const other = trainStep(new Flag<number>(3), new Parameter(tensor([1])))
+      assert.equal(loss, await other(tensor([1, 2])).item())
+    })
+
+    it('keeps what runs in a pause out of the trace', async () => {
+      const outside = new Parameter(tensor([0]))
+      const step = trainStep(new Flag<number>(1), new Parameter(tensor([1])))
+      const pending = step.inSlices(tensor([1, 2]))
+      outside.value = add(outside.value, 5)
+      assert.deepEqual(await outside.value.toArray(), [5])
+      await (await pending).item()
+      assert.deepEqual(await outside.value.toArray(), [5])
+    })
+
+    it('rejects with what tracing throws', async () => {
+      const failing = jit(function* (x: Tensor): Steps<Tensor> {
+        yield
+        throw new RangeError(`no step for ${x.shape.join()}`)
+      })
+      await assert.rejects(async () => failing.inSlices(tensor([1, 2])), /no step for 2/)
+    })
   })
 })
