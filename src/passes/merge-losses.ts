@@ -1,5 +1,5 @@
-import { attrKey, type Graph, isOp, type Node, topologicalOrder, type Value } from '../ir/index.js'
-import { rewriteGraph } from './rewrite.js'
+import { attrKey, type Graph, isOp, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import { rewriteSteps } from './rewrite.js'
 
 const LOSS = 'linear_cross_entropy'
 
@@ -40,11 +40,11 @@ function pairIn(graph: Graph): readonly [Composite, Composite] | null {
 }
 
 /** Takes the losses of `linear_cross_entropy` from its gradient where both run: one product less. */
-export function mergeLosses(graph: Graph): Graph {
+export function* mergeLosses(graph: Graph): Steps<Graph> {
   let current = graph
   for (let pair = pairIn(current); pair; pair = pairIn(current)) {
     const [loss, gradient] = pair
-    current = rewriteGraph(current, (node) => (node === loss ? [gradient.outputs[0]] : null))
+    current = yield* rewriteSteps(current, (node) => (node === loss ? [gradient.outputs[0]] : null))
   }
   return current
 }
