@@ -15,6 +15,7 @@
 #include "kernel_list.h"
 #include "linear_cross_entropy.h"
 #include "lstm.h"
+#include "linear_int8.h"
 #include "machine.h"
 #include "norm.h"
 #include "random.h"
@@ -51,6 +52,7 @@ const IsaTable* fill_table(KernelList& list, const char* name) {
   list.add(kGruKernels);
   list.add(kRnnKernels);
   list.add(kAttentionKernels);
+  list.add(kLinearInt8Kernels);
   list.add(kMachineKernels);
   add_common_kernels(list);
   for (int32_t i = 0; i < kOpCount; i++) opcodes[i] = kOps[i].name;

@@ -307,8 +307,15 @@ export class Wav2Vec2ForAudioFrameClassification extends MixingHead {
 }
 
 /** A dilated convolution, stored as a linear map. */
+/** The weight of a convolution, held as that of a linear layer: it is not multiplied as one, so it is never quantised. */
+class TimeKernel extends torch.Linear {
+  override quantize(): this {
+    return this
+  }
+}
+
 class TimeLayer extends Module {
-  readonly kernel: torch.Linear
+  readonly kernel: TimeKernel
 
   constructor(
     private readonly settings: Wav2Vec2Config,
@@ -316,7 +323,7 @@ class TimeLayer extends Module {
   ) {
     super()
     const { tdnn_dim: widths, tdnn_kernel: kernels } = settings
-    this.kernel = new torch.Linear(widths[Math.max(index - 1, 0)] * kernels[index], widths[index])
+    this.kernel = new TimeKernel(widths[Math.max(index - 1, 0)] * kernels[index], widths[index])
   }
 
   forward(x: Tensor): Tensor {

@@ -140,6 +140,11 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   ),
   rnn: recurrent([0], [{ out: 0, in: 0 }]),
   rnn_grad: recurrent([1]),
+  linear_int8: {
+    ints: () => [],
+    accepts: ({ inputs: [x, weight] }) => x.dtype === 'f32' && weight.dtype === 'i8',
+    dense: true,
+  },
   cumsum: cumulative,
   cumprod: cumulative,
   logcumsumexp: alongDim,

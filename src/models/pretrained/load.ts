@@ -3,6 +3,7 @@ import { fromBf16, fromF16, isFloat, type TypedArray } from '../../ir/index.js'
 import { leafValue, wrapArray } from '../../runtime/index.js'
 import { storageOf } from '../../tensor/core.js'
 import type { DType, Parameter } from '../../tensor/index.js'
+import { expectInt8, isQuantized, quantizeModel, weightOfScale } from './int8.js'
 import { keyOfFile } from './keys.js'
 import type { Family, PreTrainedModel } from './model.js'
 import type { LoadOptions, LoadReport } from './options.js'
@@ -57,7 +58,7 @@ export function convertArray(array: HostArray, dtype: DType): TypedArray {
 /** Floats keep their stored type under `auto`; what the model holds as integers stays so. */
 function typeFor(parameter: Parameter, stored: DType, wanted: LoadOptions['dtype']): DType {
   if (!isFloat(parameter.dtype)) return parameter.dtype
-  if (wanted && wanted !== 'auto') return wanted
+  if (wanted && wanted !== 'auto' && wanted !== 'int8') return wanted
   return stored === 'f16' || stored === 'bf16' ? stored : 'f32'
 }
 
@@ -76,6 +77,18 @@ const sizes = (shape: readonly number[]): string => `[${shape.join(', ')}]`
 
 const list = (names: readonly string[], most = 8): string =>
   names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`
+
+/** Shapes of the scales of 8-bit weights in a file, by the model's path of the weight. */
+function scalesOf(weights: WeightSource, family: Family, byPath: ReadonlyMap<string, Slot>) {
+  const scales = new Map<string, readonly number[]>()
+  for (const [name, shape] of weights.shapes) {
+    const weight = weightOfScale(name)
+    const key = weight === null ? null : keyOfFile(weight, family.keys ?? [])
+    const path = key === null ? null : placeOf(key, family.prefix, byPath)
+    if (path !== null) scales.set(path, shape)
+  }
+  return scales
+}
 
 interface Matched {
   /** File names by slot: the first path's tensor where there are several. */
@@ -153,6 +166,7 @@ export async function loadWeights(
   weights: WeightSource,
   options: LoadOptions,
 ): Promise<LoadReport> {
+  expectInt8(model, scalesOf(weights, family, slotsOf(model).byPath))
   const found = slotsOf(model)
   const { chosen, unexpected, mismatched } = match(weights, family, found, options)
   const absent = found.slots.filter((slot) => !chosen.has(slot))
@@ -165,7 +179,10 @@ export async function loadWeights(
     place(slot.parameter, await weights.read(name), options.dtype)
     options.onProgress?.({ tensors: ++tensors, total: chosen.size })
   }
-  if (absent.length > 0) model.initWeights(new Set(absent.map((slot) => slot.parameter)))
+  const fresh = new Set(absent.map((slot) => slot.parameter))
+  if (fresh.size > 0) model.initWeights(fresh)
+  // What starts anew is still to be trained.
+  if (options.dtype === 'int8' && !isQuantized(model)) await quantizeModel(model, fresh)
   const report = { missing, unexpected, mismatched }
   const note = noteOf(model, weights.source, report)
   if (note) (options.onNote ?? console.warn)(note)

@@ -1,9 +1,14 @@
 import type { HubProgress } from '../../hub/index.node.js'
 import type { DType } from '../../tensor/index.js'
 
+export type LoadDType = 'auto' | 'int8' | Extract<DType, 'f32' | 'f16' | 'bf16'>
+
 export interface LoadOptions {
-  /** `auto` keeps each tensor as it is stored (halves compute in f32); a float type converts. Default `auto`. */
-  readonly dtype?: 'auto' | Extract<DType, 'f32' | 'f16' | 'bf16'>
+  /**
+   * `auto` keeps each tensor as it is stored (halves compute in f32); a float type converts. `int8` brings the weights of linear layers to 8
+   * bits, for inference: their inputs are quantised as they come. Default `auto`.
+   */
+  readonly dtype?: LoadDType
   /** Classes of the head: another number than the file's starts the head anew. */
   readonly numLabels?: number
   /** Names of the classes. */

@@ -6,6 +6,7 @@ import { type DType, dtypeBytes, isFloat, sizeOf } from '../../ir/index.js'
 import type { Parameter } from '../../tensor/index.js'
 import { openWeights, readConfigJson, readJsonObject } from './checkpoint.node.js'
 import { type BaseConfig, configJson, type JsonObject, parseConfig, withLabels } from './config.js'
+import { quantizationConfig } from './int8.js'
 import { fileKeyOf } from './keys.js'
 import { convertArray, loadWeights } from './load.js'
 import { type Family, type ModelClass, type PreTrainedModel, type SaveOptions, setModelStore } from './model.js'
@@ -123,7 +124,7 @@ async function save(model: PreTrainedModel, folder: string, options: SaveOptions
   const float = named.find(([, { dtype }]) => isFloat(dtype))
   await writeWeights(folder, named, options)
   const dtype = float ? TORCH_NAMES[float[1].dtype] : undefined
-  const more = { architectures: [model.constructor.name], ...(dtype ? { dtype } : {}) }
+  const more = { architectures: [model.constructor.name], ...(dtype ? { dtype } : {}), ...quantizationConfig(model) }
   await writeJson(join(folder, 'config.json'), configJson(model.config, more))
   if (model.generationConfig) await writeJson(join(folder, 'generation_config.json'), model.generationConfig)
 }

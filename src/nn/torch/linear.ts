@@ -1,4 +1,4 @@
-import { dropout } from '../../tensor/functional/index.js'
+import { dropout, linearInt8, quantizeRows } from '../../tensor/functional/index.js'
 import { embedding, linear, Parameter, random, type Tensor, type TensorLike, zeros } from '../../tensor/index.js'
 import { Module } from '../module.js'
 
@@ -8,10 +8,15 @@ export const uniformParameter = (shape: readonly number[], fanIn: number): Param
   return new Parameter(random.uniform(shape, { low: -bound, high: bound }))
 }
 
-/** x . weight^T + bias: [..., in] -> [..., out]. Parameters: weight [out, in], bias [out]. */
+/**
+ * x . weight^T + bias: [..., in] -> [..., out]. Parameters: weight [out, in], bias [out]; after {@link Linear.quantize} weight is i8 and
+ * weight_scale f32 [out, 1] is there.
+ */
 export class Linear extends Module {
   readonly weight: Parameter
   readonly bias: Parameter | null
+  /** What the integers of an i8 weight are multiplied by, for each output. */
+  weight_scale: Parameter | null = null
 
   constructor(
     readonly inFeatures: number,
@@ -29,8 +34,25 @@ export class Linear extends Module {
     this.bias = bias instanceof Parameter ? bias : bias ? uniformParameter([outFeatures], inFeatures) : null
   }
 
+  /** Holds the weight in 8 bits with a scale for each output; inputs are quantised row by row as they come. The weight trains no more. */
+  quantize(): this {
+    if (this.weight_scale) return this
+    const { values, scales } = quantizeRows(this.weight)
+    return this.holdInt8(values, scales)
+  }
+
+  /** Takes a weight that is i8 already: values [out, in] and scales [out, 1]. */
+  holdInt8(values: Tensor, scales: Tensor): this {
+    this.weight.trainable = false
+    this.weight.cell.settle(values.value)
+    this.weight_scale = new Parameter(scales, { trainable: false })
+    return this
+  }
+
   forward(x: TensorLike): Tensor {
-    return linear(x, this.weight, this.bias)
+    return this.weight_scale
+      ? linearInt8(x, this.weight, this.weight_scale, this.bias)
+      : linear(x, this.weight, this.bias)
   }
 }
 

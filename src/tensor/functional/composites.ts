@@ -22,6 +22,7 @@
  * | sdpa                       | scale, causal, mask (none, bool, additive), key_lengths, query_starts, keep, keep_scale | q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], mask ?mask (rank 4, extents 1 or full), lengths i32 [B] ?key_lengths, starts i32 [B] ?query_starts, keep bool [B, H, T, S] ?keep | y [B, H, T, E], log totals [B, H, T] (+inf in rows that see nothing) |
  * | sdpa_grad                  | as sdpa, mask_grad                                    | ct, log totals, delta [B, H, T], then those of sdpa        | dq, dk, dv, dmask ?mask_grad |
  * | rope                       | interleaved                                           | x [..., D], cos, sin [..., d / 2] (broadcast to x)         | y |
+ * | linear_int8                | bias                                                  | x f32 [..., K], weight i8 [N, K], scales f32 [N], bias f32 [N] ?bias | y f32 [..., N] |
  * | lstm                       | reverse, mask                                         | projected [T, N, 4H], weight [4H, H], h0, c0 [N, H], mask bool [T, N] ?mask | hidden, cells [T, N, H], gates [T, N, 4H] |
  * | lstm_grad                  | as lstm, dgates                                       | dhidden, dcells, cells, gates, weight, c0, mask ?mask, dgates ?dgates | dprojected, dh0, dc0 |
  * | gru                        | reverse, mask                                         | projected [T, N, 3H], weight [3H, H], bias [3H], h0 [N, H], mask bool [T, N] ?mask | hidden [T, N, H], gates [T, N, 3H], recurrent [T, N, H] |
@@ -55,6 +56,7 @@ export const FUNCTIONAL_COMPOSITES = [
   'sdpa',
   'sdpa_grad',
   'rope',
+  'linear_int8',
   'lstm',
   'lstm_grad',
   'gru',

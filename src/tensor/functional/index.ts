@@ -26,6 +26,7 @@ export {
   threshold,
 } from '../ops/activations.js'
 export { linear } from '../ops/matmul.js'
+export { linearInt8, type QuantizedRows, quantizeRows } from './linear-int8.js'
 export { logSoftmax, softmax, softmin } from '../ops/softmax.js'
 export { type AttentionOptions, attentionWeights, scaledDotProductAttention } from './attention.js'
 export {
