@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { GenerationOptions } from '../generate/index.js'
+import type { LoadDType } from '../models/index.js'
 import type {
   AggregationStrategy,
   FoundModel,
@@ -43,6 +44,7 @@ export interface InferenceOptions extends GlobalOptions {
   readonly from?: string
   readonly to?: string
   readonly prefix?: string
+  readonly dtype?: LoadDType
   readonly revision?: string
   readonly offline?: boolean
 }
@@ -85,6 +87,11 @@ const sharedOptions = (command: Command): Command =>
     .option('--truncation', 'cut texts that are longer than the model reads; without it they are an error')
     .option('--max-tokens <n>', 'tokens to cut to, or of a window', wholeNumber('--max-tokens', 1))
     .option('--stride <n>', 'read long texts in windows that share so many tokens', wholeNumber('--stride', 0))
+    .addOption(
+      new Option('--dtype <type>', 'what weights are held in; int8: 8 bits, for encoders (default: as stored)').choices(
+        ['auto', 'f32', 'f16', 'bf16', 'int8'],
+      ),
+    )
     .option('--revision <name>', 'branch, tag or commit of a hub id; default: main')
     .option('--offline', 'use what is in the cache of downloads only')
 
@@ -141,7 +148,11 @@ const writingOptions = (command: Command): Command =>
 export const inferenceOptions = (command: Command): Command => writingOptions(readingOptions(sharedOptions(command)))
 
 /** What loading a model takes of the command line. */
-export const loadingOptions = ({ revision, offline }: InferenceOptions, signal: AbortSignal): PipelineOptions => ({
+export const loadingOptions = (
+  { dtype, revision, offline }: InferenceOptions,
+  signal: AbortSignal,
+): PipelineOptions => ({
+  dtype,
   revision,
   offline,
   signal,

@@ -1,4 +1,6 @@
 import { DataError } from '../data/index.js'
+import { quantizeModel } from '../models/index.js'
+import type { Model } from '../nn/index.js'
 import { loadModelFolder } from '../tasks/model-folder.node.js'
 import { type FoundModel, findSource } from '../tasks/open.node.js'
 import { type EpochSource, runEvaluation } from '../train/index.js'
@@ -20,6 +22,8 @@ export interface EvaluateOptions {
   /** Other data than the recipe's. */
   readonly data?: DataChoice
   readonly batchSize?: number
+  /** `int8`: evaluates once more with the weights of linear layers in 8 bits. Default f32. */
+  readonly dtype?: 'f32' | 'int8'
   readonly signal?: AbortSignal
 }
 
@@ -30,6 +34,8 @@ export interface Evaluation {
   readonly data: string
   readonly unit: string
   readonly results: PartResults
+  /** Results of the same model on the same data with 8-bit weights, where they were asked for. */
+  readonly int8?: PartResults
 }
 
 interface Chosen {
@@ -64,6 +70,18 @@ function onlyFile(recipe: FineTuningRecipe | PretrainingRecipe, choice: DataChoi
   return { ...data, train, validation: undefined, test: undefined, split: undefined }
 }
 
+/** Results of a model as it is, and with 8-bit weights if `dtype` says so. */
+async function resultsOf(
+  model: Model,
+  evaluate: () => Promise<PartResults>,
+  { dtype }: EvaluateOptions,
+): Promise<Pick<Evaluation, 'results' | 'int8'>> {
+  const results = await evaluate()
+  if (dtype !== 'int8') return { results }
+  await quantizeModel(model)
+  return { results, int8: await evaluate() }
+}
+
 /** A fine-tuned checkpoint on a part of its recipe's data, or on another file in place of it. */
 async function evaluateFineTuned(found: FoundModel, options: EvaluateOptions): Promise<Evaluation> {
   const recipe = await recipeOfModel(found.source)
@@ -77,9 +95,12 @@ async function evaluateFineTuned(found: FoundModel, options: EvaluateOptions): P
   } as FineTuningRecipe | PretrainingRecipe
   const job = await prepareJob(changed, { ...options, tuned: found.source })
   const { part, unit, examples } = partOfJob(job, data ? 'train' : options.part, found.name)
-  const logs = await evaluatePart(job, new Trainer(job.model, job.objective), part, options.signal)
-  const results = partResults(recipe.task, logs, examples)
-  return { model: found.name, task: recipe.task, data: data?.path ?? part, unit, results }
+  const evaluate = async (): Promise<PartResults> => {
+    const logs = await evaluatePart(job, new Trainer(job.model, job.objective), part, options.signal)
+    return partResults(recipe.task, logs, examples)
+  }
+  const measured = await resultsOf(job.model, evaluate, options)
+  return { model: found.name, task: recipe.task, data: data?.path ?? part, unit, ...measured }
 }
 
 /**
@@ -98,7 +119,9 @@ export async function evaluateModel(nameOrPath: string, options: EvaluateOptions
     return partOfJob(job, options.part, name)
   }
   const { source, data, unit, examples } = await choose()
-  const trainer = new Trainer(model, { loss: classificationLoss(0), metrics: ['accuracy'] })
-  const logs = await runEvaluation(trainer, source, options.signal)
-  return { model: name, task: config.task, data, unit, results: partResults(config.task, logs, examples) }
+  const evaluate = async (): Promise<PartResults> => {
+    const trainer = new Trainer(model, { loss: classificationLoss(0), metrics: ['accuracy'] })
+    return partResults(config.task, await runEvaluation(trainer, source, options.signal), examples)
+  }
+  return { model: name, task: config.task, data, unit, ...(await resultsOf(model, evaluate, options)) }
 }

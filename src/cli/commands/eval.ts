@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
-import type { Part } from '../../recipes/index.node.js'
+import { type Command, Option } from 'commander'
+import type { Part, PartResults } from '../../recipes/index.node.js'
 import { type CliCommand, UsageError, wholeNumber } from '../command.js'
 import { printJson, printLine } from '../output.js'
 
@@ -11,6 +11,7 @@ interface Options {
   readonly split?: string
   readonly dataDir?: string
   readonly batchSize?: number
+  readonly dtype?: 'f32' | 'int8'
 }
 
 const PARTS: readonly Part[] = ['train', 'validation', 'test']
@@ -32,15 +33,27 @@ export const command: CliCommand<Options> = {
       .option('--label-column <name>', 'column of the labels in --data (default label)')
       .option('--data-dir <dir>', 'folder that holds the data (or the environment variable KAIMO_DATA_DIR)')
       .option('--batch-size <n>', 'examples of one pass', wholeNumber('--batch-size', 1))
+      .addOption(
+        new Option('--dtype <type>', 'int8: once more with 8-bit weights, and what that changes').choices([
+          'f32',
+          'int8',
+        ]),
+      )
   },
   async run({ args: [model], options, signal }) {
     const part = partOption(options.split)
     if (part && options.data) throw new UsageError('give either --split or --data')
-    const { evaluateModel, partText } = await import('../../recipes.node.js')
-    const { data: path, labels, textColumn, labelColumn, dataDir, batchSize } = options
+    const { changeText, evaluateModel, partText } = await import('../../recipes.node.js')
+    const { data: path, labels, textColumn, labelColumn, dataDir, batchSize, dtype } = options
     const data = path === undefined ? undefined : { path, labels, textColumn, labelColumn }
-    const evaluation = await evaluateModel(model, { part, data, dataDir, batchSize, signal })
-    if (options.json) printJson(evaluation)
-    else printLine(`${evaluation.model}, ${partText(evaluation.data, evaluation.results, evaluation.unit)}`)
+    const evaluation = await evaluateModel(model, { part, data, dataDir, batchSize, dtype, signal })
+    if (options.json) return printJson(evaluation)
+    const { results, int8, unit } = evaluation
+    const line = (dtype: string, found: PartResults): void =>
+      printLine(`${evaluation.model}${dtype}, ${partText(evaluation.data, found, unit)}`)
+    if (!int8) return line('', results)
+    line(', f32', results)
+    line(', int8', int8)
+    printLine(`change: ${changeText(results, int8)}`)
   },
 }

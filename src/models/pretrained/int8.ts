@@ -30,7 +30,10 @@ export const isQuantized = (model: Module): boolean =>
  * weight in `except`, stay as they are.
  * @throws RangeError where the model has no layer to quantise
  */
-export async function quantizeModel<M extends Module>(model: M, except: ReadonlySet<Parameter> = new Set()): Promise<M> {
+export async function quantizeModel<M extends Module>(
+  model: M,
+  except: ReadonlySet<Parameter> = new Set(),
+): Promise<M> {
   const linears = ownLinears(model).filter(([, { weight }]) => !except.has(weight))
   if (linears.length === 0) throw new RangeError(`${model.constructor.name} has no linear layers that int8 could hold`)
   for (const [, linear] of linears) {

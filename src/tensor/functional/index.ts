@@ -26,7 +26,6 @@ export {
   threshold,
 } from '../ops/activations.js'
 export { linear } from '../ops/matmul.js'
-export { linearInt8, type QuantizedRows, quantizeRows } from './linear-int8.js'
 export { logSoftmax, softmax, softmin } from '../ops/softmax.js'
 export { type AttentionOptions, attentionWeights, scaledDotProductAttention } from './attention.js'
 export {
@@ -49,6 +48,7 @@ export { type GruLayerOptions, gruLayer, type HiddenStates } from './gru.js'
 export { type InterpolateOptions, type InterpolationMode, interpolate } from './interpolate.js'
 export * from './keras-recurrent.js'
 export * from './linear-cross-entropy.js'
+export { linearInt8, type QuantizedRows, quantizeRows } from './linear-int8.js'
 export * from './loss.js'
 export {
   type ClassLossOptions,
