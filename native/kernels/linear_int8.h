@@ -1,7 +1,7 @@
-// linear_int8: y = x W^T + bias with W in 8 bits and one scale a row, and each row of x brought to 8 bits by its largest magnitude (dynamic,
-// symmetric, per token). Sums of products are exact; then y = (sum * scale_x) * scale_w + bias, rounded at each step, so that every
-// instruction set and the body of the composite (src/tensor/functional/linear-int8.ts) give the same bits.
-// A row that holds NaN or infinities gives NaN.
+// linear_int8: y = x W^T + bias with W in 8 bits and one scale a row, and each row of x brought to 7 bits by its own range (dynamic, per token):
+// 0 stands for the least value, 127 for the largest, and the zero point for 0. Sums of products are exact; then
+// y = (sum * scale_x) * scale_w + bias, rounded at each step, so that every instruction set and the body of the composite
+// (src/tensor/functional/linear-int8.ts) give the same bits. A row that holds NaN or infinities gives NaN.
 #pragma once
 #include "int8_dot.h"
 #include "kernel.h"
@@ -11,46 +11,68 @@ namespace kaimo {
 namespace {
 
 // Activations of a block of K, rows of a tile of them, stay in the L1 cache.
-constexpr int64_t kBlock8 = 1536;
+constexpr int64_t kBlock8 = 3072;
 // Rows of x that are quantised ahead of the products.
 constexpr int64_t kAhead8 = 1024;
 
+struct RowScale8 {
+  float scale;
+  int32_t zero;
+};
+
 struct LinearInt8 {
   Pool* pool;
-  int64_t m, n, k, pitch;  // pitch: quantised elements from row to row
+  int64_t m, n, k, pitch;  // pitch: bytes from row to row of q
   const float* x;
   const int8_t* w;
   const float *scale, *bias;  // bias may be null
   float* y;
-  Activation8* q;
-  float* scale_x;
+  uint8_t* q;  // a row of ones, whose products are the sums of the weights, then m rows
+  RowScale8* rows;
 };
 
-KAIMO_NOINLINE void quantize_row8(const float* x, int64_t k, int64_t pitch, Activation8* q, float* scale) {
-  // Magnitudes compare like their bits, NaN above all.
-  typedef int32_t Bits __attribute__((may_alias));
-  const Bits* from = reinterpret_cast<const Bits*>(x);
-  int32_t largest = 0;
-  for (int64_t i = 0; i < k; ++i) {
-    const int32_t magnitude = from[i] & 0x7fffffff;
-    largest = magnitude > largest ? magnitude : largest;
+KAIMO_NOINLINE void quantize_row8(const float* x, int64_t k, uint8_t* q, RowScale8* row) {
+  float low[16] = {}, high[16] = {}, odd[16] = {};
+  int64_t i = 0;
+  for (; i + 16 <= k; i += 16) {
+    for (int l = 0; l < 16; ++l) {
+      const float v = x[i + l];
+      low[l] = v < low[l] ? v : low[l];
+      high[l] = v > high[l] ? v : high[l];
+      odd[l] += v * 0.0f;  // NaN from NaN and infinities on
+    }
   }
-  float top;
-  __builtin_memcpy(&top, &largest, sizeof top);
-  *scale = top / 127.0f;
-  const float inverse = 127.0f / top;
+  for (; i < k; ++i) {
+    low[0] = x[i] < low[0] ? x[i] : low[0];
+    high[0] = x[i] > high[0] ? x[i] : high[0];
+    odd[0] += x[i] * 0.0f;
+  }
+  for (int l = 1; l < 16; ++l) {
+    low[0] = low[l] < low[0] ? low[l] : low[0];
+    high[0] = high[l] > high[0] ? high[l] : high[0];
+    odd[0] += odd[l];
+  }
+  const float range = high[0] - low[0] + odd[0];
+  const float inverse = 127.0f / range;
+  row->scale = range / 127.0f;
+  row->zero = 0;
   if (!(inverse > 0.0f && inverse <= 3.40282347e+38f)) {
-    for (int64_t i = 0; i < k; ++i) q[i] = Activation8(kOffset8);
-  } else {
-    // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even.
-    constexpr float kMagic = 12582912.0f;
-    for (int64_t i = 0; i < k; ++i) q[i] = Activation8(int32_t((x[i] * inverse + kMagic) - kMagic) + kOffset8);
+    __builtin_memset(q, 0, size_t(k));
+    return;
   }
-  for (int64_t i = k; i < pitch; ++i) q[i] = 0;
+  // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even.
+  constexpr float kMagic = 12582912.0f;
+  const int32_t zero = int32_t((0.0f - low[0] * inverse + kMagic) - kMagic);
+  row->zero = zero;
+  for (i = 0; i < k; ++i) {
+    const int32_t whole = int32_t((x[i] * inverse + kMagic) - kMagic) + zero;
+    q[i] = uint8_t(whole > 127 ? 127 : whole);
+  }
 }
 
-// Rows [row0, row0 + rows) of a tile, columns [col0, col0 + cols).
-KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, const int32_t* excess) {
+// Rows [row0, row0 + rows) of q, the first being that of ones, and columns [col0, col0 + cols); `weights` are the columns' sums of weights,
+// found with the first row.
+KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, int32_t* weights) {
   alignas(64) int32_t sums[kRows8 * kTile8];
   const int64_t blocks = ceil_div(job.k, kBlock8), kb = round_up(ceil_div(job.k, blocks), 64);
   for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
@@ -66,27 +88,28 @@ KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_
       Tiles8::kernels[rows - 1](t);
     }
   }
+  if (row0 == 0) __builtin_memcpy(weights, sums, sizeof(int32_t) * size_t(cols));
   const float* scale = job.scale + col0;
   const float* bias = job.bias ? job.bias + col0 : nullptr;
-  for (int64_t i = 0; i < rows; ++i) {
-    const int32_t* sum = sums + i * kTile8;
-    const float sx = job.scale_x[row0 + i];
-    float* y = job.y + (row0 + i) * job.n + col0;
+  for (int64_t i = row0 == 0; i < rows; ++i) {
+    int32_t* sum = sums + i * kTile8;
+    const RowScale8& row = job.rows[row0 + i - 1];
+    float* y = job.y + (row0 + i - 1) * job.n + col0;
+    for (int64_t j = 0; j < cols; ++j) sum[j] = int32_t(uint32_t(sum[j]) - uint32_t(row.zero) * uint32_t(weights[j]));
     if (bias != nullptr) {
-      for (int64_t j = 0; j < cols; ++j) y[j] = float(int32_t(uint32_t(sum[j]) - uint32_t(excess[j]))) * sx * scale[j] + bias[j];
+      for (int64_t j = 0; j < cols; ++j) y[j] = float(sum[j]) * row.scale * scale[j] + bias[j];
     } else {
-      for (int64_t j = 0; j < cols; ++j) y[j] = float(int32_t(uint32_t(sum[j]) - uint32_t(excess[j]))) * sx * scale[j];
+      for (int64_t j = 0; j < cols; ++j) y[j] = float(sum[j]) * row.scale * scale[j];
     }
   }
 }
 
 inline void linear_int8_columns(const LinearInt8& job, int64_t col0) {
-  const int64_t cols = min64(kTile8, job.n - col0), tiles = ceil_div(job.m, kRows8);
-  int32_t excess[kTile8] = {};
-  for (int64_t j = 0; kOffset8 != 0 && j < cols; ++j) excess[j] = int32_t(uint32_t(kOffset8) * uint32_t(weight_sum8(job.w + (col0 + j) * job.k, job.k)));
+  const int64_t cols = min64(kTile8, job.n - col0), rows = job.m + 1, tiles = ceil_div(rows, kRows8);
+  int32_t weights[kTile8];
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row = job.m * t / tiles;
-    linear_int8_tile(job, row, job.m * (t + 1) / tiles - row, col0, cols, excess);
+    const int64_t row = rows * t / tiles;
+    linear_int8_tile(job, row, rows * (t + 1) / tiles - row, col0, cols, weights);
   }
 }
 
@@ -114,17 +137,19 @@ static Status linear_int8(KernelCall& call) {
   job.scale = reinterpret_cast<const float*>(call.in[2].data);
   job.bias = call.n_in > 3 ? reinterpret_cast<const float*>(call.in[3].data) : nullptr;
   const int64_t ahead = min64(m, kAhead8);
-  const size_t scales = size_t(round_up(ahead * 4, 64));
-  char* scratch = static_cast<char*>(shared_scratch(call.pool, scales + size_t(ahead * job.pitch) * sizeof(Activation8)));
+  const size_t scales = size_t(round_up(ahead * int64_t(sizeof(RowScale8)), 64));
+  char* scratch = static_cast<char*>(shared_scratch(call.pool, scales + size_t((ahead + 1) * job.pitch)));
   if (scratch == nullptr) return Status::out_of_memory;
-  job.scale_x = reinterpret_cast<float*>(scratch);
-  job.q = reinterpret_cast<Activation8*>(scratch + scales);
+  job.rows = reinterpret_cast<RowScale8*>(scratch);
+  job.q = reinterpret_cast<uint8_t*>(scratch + scales);
+  for (int64_t i = 0; i <= ahead; ++i) __builtin_memset(job.q + i * job.pitch + job.k, 0, size_t(job.pitch - job.k));
+  __builtin_memset(job.q, 1, size_t(job.k));
   for (int64_t row = 0; row < m; row += kAhead8) {
     job.m = min64(kAhead8, m - row);
     job.x = reinterpret_cast<const float*>(x.data) + row * job.k;
     job.y = reinterpret_cast<float*>(y.data) + row * job.n;
     parallel_ranges(call.pool, job.m, 0.3 * static_cast<double>(job.k), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) quantize_row8(job.x + i * job.k, job.k, job.pitch, job.q + i * job.pitch, job.scale_x + i);
+      for (int64_t i = begin; i < end; ++i) quantize_row8(job.x + i * job.k, job.k, job.q + (i + 1) * job.pitch, job.rows + i);
     });
     parallel_for(
         call.pool, ceil_div(job.n, kTile8), [](void* context, int64_t task, int) { linear_int8_columns(*static_cast<LinearInt8*>(context), task * kTile8); }, &job);

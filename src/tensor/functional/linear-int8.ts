@@ -1,14 +1,15 @@
 /**
- * Products with weights in 8 bits and activations brought to 8 bits as they come ("dynamic quantisation", W8A8): symmetric, one scale for each
- * output of the weight and one for each row of the activations, so that the answer for a text does not depend on its batch.
+ * Products with weights in 8 bits and activations brought to 7 bits as they come ("dynamic quantisation"): weights symmetric with one scale
+ * for each output, activations with a scale and a zero point for each row, so that the answer for a text does not depend on its batch.
+ * Seven bits let processors multiply and add pairs of bytes without saturation, so that sums are exact everywhere.
  */
 import { shapeText } from '../../ir/index.js'
 import { composite } from '../control.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
-import { abs, add, eq, lt, mul, trueDivide, where } from '../ops/elementwise.js'
+import { abs, add, eq, lt, maximum, minimum, mul, neg, sub, trueDivide, where } from '../ops/elementwise.js'
 import { defineGradient } from '../ops/gradient-rule.js'
 import { linear, matmul } from '../ops/matmul.js'
-import { amax, sum } from '../ops/reduce.js'
+import { amax, amin, sum } from '../ops/reduce.js'
 import { reshape } from '../ops/shape.js'
 import { cast } from '../promote.js'
 import type { Tensor } from '../tensor.js'
@@ -17,7 +18,7 @@ import { present } from './constants.js'
 /** Longest sum of products of 8-bit integers that fits 32 bits. */
 const MOST_INPUTS = 131_072
 
-/** The largest quantised magnitude: -128 stays unused. */
+/** The largest quantised magnitude, and the steps of an activation's range: -128 stays unused. */
 const LARGEST = 127
 
 export interface QuantizedRows {
@@ -27,21 +28,34 @@ export interface QuantizedRows {
   readonly scales: Tensor
 }
 
-/** Rows [..., n] of floats as 8-bit integers with a scale each: the largest magnitude becomes 127, halves round to even. */
+const number = (value: number): Tensor => constant(value, 'f32')
+const round = (x: Tensor): Tensor => record('round_nearest_even', [x], {})
+
+/** x * LARGEST / range in whole numbers, ties to even, where that is finite; else 0. */
+function whole(x: Tensor, range: Tensor): Tensor {
+  const inverse = trueDivide(number(LARGEST), range)
+  const scaled = mul(x, where(lt(inverse, number(Number.POSITIVE_INFINITY)), inverse, number(0)))
+  // Infinity times 0 is NaN.
+  return round(where(eq(scaled, scaled), scaled, number(0)))
+}
+
+/** Rows [..., n] of a weight as 8-bit integers with a scale each: the largest magnitude becomes 127, halves round to even. */
 export function quantizeRows(like: TensorLike): QuantizedRows {
   const x = cast(asTensor(like), 'f32')
   const top = amax(abs(x), -1, { keepdim: true })
-  const scales = trueDivide(top, constant(LARGEST, 'f32'))
-  const inverse = trueDivide(constant(LARGEST, 'f32'), top)
-  const usable = where(lt(inverse, constant(Number.POSITIVE_INFINITY, 'f32')), inverse, constant(0, 'f32'))
-  const scaled = mul(x, usable)
-  // Infinity times 0 is NaN.
-  const finite = where(eq(scaled, scaled), scaled, constant(0, 'f32'))
-  return { values: cast(record('round_nearest_even', [finite], {}), 'i8'), scales }
+  return { values: cast(whole(x, top), 'i8'), scales: trueDivide(top, number(LARGEST)) }
+}
+
+/** Rows of activations: the range from the least to the largest value (and 0) in 127 steps, counted from the step that stands for 0. */
+function quantizeActivations(x: Tensor): QuantizedRows {
+  const low = minimum(amin(x, -1, { keepdim: true }), number(0))
+  const range = sub(maximum(amax(x, -1, { keepdim: true }), number(0)), low)
+  const most = sub(number(LARGEST), whole(neg(low), range))
+  return { values: cast(minimum(whole(x, range), most), 'i8'), scales: trueDivide(range, number(LARGEST)) }
 }
 
 const body = ([x, weight, scale, bias]: Tensor[]): Tensor[] => {
-  const { values, scales } = quantizeRows(x)
+  const { values, scales } = quantizeActivations(x)
   const sums = linear(cast(values, 'i32'), cast(weight, 'i32'))
   const y = mul(mul(cast(sums, 'f32'), scales), scale)
   return [bias ? add(y, bias) : y]
