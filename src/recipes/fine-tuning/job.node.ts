@@ -36,9 +36,9 @@ export const encodeRows = <R, E>(
   })
 
 /** The published layout: what Python's transformers loads. */
-function publishedForm(text: TextModel, recipe: TuningRecipe, limits: readonly string[]): ModelForm {
+function publishedForm(text: TextModel, maxLength: number | undefined, limits: readonly string[]): ModelForm {
   const { model, tokenizer } = text
-  const length = text.lengthFor(recipe.maxLength)
+  const length = text.lengthFor(maxLength)
   return {
     modelType: model.config.model_type,
     knows: `${tokenizer.vocabSize.toLocaleString('en-US')} tokens known`,
@@ -102,6 +102,8 @@ export interface TuningTask<R, E> extends Pick<Job, 'objective' | 'metricNames' 
   readonly scores?: HostScores<E>
   /** As `fit` trains it. Default: its logits. */
   readonly model?: FineTunedModel
+  /** Tokens that it reads. Default: the recipe's. */
+  readonly maxLength?: number
   /** What the model gives, in sentences. */
   readonly limits: readonly string[]
   readonly remarks?: readonly string[]
@@ -120,7 +122,7 @@ export function tuningJob<R, E>(task: TuningTask<R, E>): Job {
       ? null
       : task.source(parts[part], { batchSize: recipe.batchSize, shuffleSeed })
   const sources = { train: source('train', null), validation: source('validation', null), test: source('test', null) }
-  const form = publishedForm(text, recipe, task.limits)
+  const form = publishedForm(text, task.maxLength ?? recipe.maxLength, task.limits)
   return {
     model: task.model ?? new FineTunedModel(pretrained, packingFor(recipe, text).inputs),
     form: {

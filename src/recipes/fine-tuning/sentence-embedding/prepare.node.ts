@@ -82,6 +82,7 @@ export async function prepareSentenceEmbedding(
     objective: { loss: embeddingLoss(recipe.loss), metrics: [] },
     metricNames: [],
     scores: { names: SCORE_NAMES[scored ? 'scored' : 'unscored'], score: embeddingScores },
+    maxLength,
     limits: [`Vectors: the ${pooling} of the states of tokens, scaled to length 1.`],
     write: (folder) =>
       writeSentenceLayout(folder, {
