@@ -45,6 +45,12 @@ struct GruForward {
 
   void part(const StepPart<T>& part) const {
     const int64_t units = shape.units, width = 3 * kNr<T>, before = shape.before(part.step);
+    for (int64_t r = 0; r < part.rows; ++r) {
+      const int64_t at = part.step * shape.rows + part.row0 + r;
+      fetch_row(projected + at * 3 * units + part.unit0, 3, units, part.units);
+      fetch_row(hidden + at * units + part.unit0, 1, 0, part.units);
+      fetch_row(recurrent + at * units + part.unit0, 1, 0, part.units);
+    }
     for (int64_t g = 0; g < 3; ++g) product->multiply(part.side, part.tile0, part.tile1, part.block * 3 + g, part.sums + g * kNr<T>, width);
     const T* h_before = before < 0 ? h0 : hidden + before * shape.rows * units;
     for (int64_t r = 0; r < part.rows; ++r) row(part, part.row0 + r, part.sums + r * width, h_before + (part.row0 + r) * units + part.unit0);
@@ -111,6 +117,12 @@ struct GruBackward {
 
   void part(const StepPart<T>& part) const {
     const int64_t units = shape.units, before = shape.before(part.step);
+    for (int64_t r = 0; part.step >= 0 && r < part.rows; ++r) {
+      const int64_t at = part.step * shape.rows + part.row0 + r;
+      fetch_row(gates + at * 3 * units + part.unit0, 3, units, part.units);
+      fetch_row(recurrent + at * units + part.unit0, 1, 0, part.units);
+      if (before >= 0) fetch_row(hidden + (before * shape.rows + part.row0 + r) * units + part.unit0, 1, 0, part.units);
+    }
     if (part.first) {
       for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
     } else {

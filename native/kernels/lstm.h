@@ -36,6 +36,12 @@ struct LstmForward {
 
   void part(const StepPart<T>& part) const {
     const int64_t units = shape.units, width = 4 * kNr<T>, before = shape.before(part.step);
+    for (int64_t r = 0; r < part.rows; ++r) {
+      const int64_t at = part.step * shape.rows + part.row0 + r;
+      fetch_row(projected + at * 4 * units + part.unit0, 4, units, part.units);
+      fetch_row(hidden + at * units + part.unit0, 1, 0, part.units);
+      fetch_row(cells + at * units + part.unit0, 1, 0, part.units);
+    }
     for (int64_t g = 0; g < 4; ++g) product->multiply(part.side, part.tile0, part.tile1, part.block * 4 + g, part.sums + g * kNr<T>, width);
     const T* h_before = before < 0 ? h0 : hidden + before * shape.rows * units;
     const T* c_before = before < 0 ? c0 : cells + before * shape.rows * units;
@@ -124,6 +130,12 @@ struct LstmBackward {
 
   void part(const StepPart<T>& part) const {
     const int64_t units = shape.units, before = shape.before(part.step);
+    for (int64_t r = 0; part.step >= 0 && r < part.rows; ++r) {
+      const int64_t at = part.step * shape.rows + part.row0 + r;
+      fetch_row(gates + at * 4 * units + part.unit0, 4, units, part.units);
+      fetch_row(cells + at * units + part.unit0, 1, 0, part.units);
+      if (before >= 0) fetch_row(cells + (before * shape.rows + part.row0 + r) * units + part.unit0, 1, 0, part.units);
+    }
     if (part.first) {
       for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
     } else {
