@@ -1,6 +1,6 @@
 import { Flag } from '../runtime/index.js'
 import { type DType, isFloat, Parameter, type Shape, Tensor, zeros } from '../tensor/index.js'
-import { type ConstraintLike, getConstraint } from './constraints.js'
+import { type Constraint, type ConstraintLike, getConstraint } from './constraints.js'
 import { getInitializer, type InitializerLike } from './initializers.js'
 import { layerConfig } from './layer-config.js'
 import { type Child, Module, setParameterTrainable } from './module.js'
@@ -204,10 +204,14 @@ export abstract class Layer extends Module {
   }
 
   /** Projects constrained weights onto what they may be; `fit` does so after each update. */
-  applyConstraints(): void {
+  applyConstraints(
+    project: (parameter: Parameter, constraint: Constraint) => void = (parameter, constraint) => {
+      parameter.value = constraint(parameter.value)
+    },
+  ): void {
     for (const { parameter, constraint } of this.#weights)
-      if (constraint && parameter.trainable) parameter.value = constraint(parameter.value)
-    for (const layer of this.sublayers) layer.applyConstraints()
+      if (constraint && parameter.trainable) project(parameter, constraint)
+    for (const layer of this.sublayers) layer.applyConstraints(project)
   }
 
   /**

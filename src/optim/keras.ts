@@ -25,7 +25,7 @@ type Common = Partial<CommonOptions>
 
 const common = (options: Common, defaults: { learningRate: number; weightDecay?: number }): CommonOptions => {
   const { learningRate, weightDecay, clipnorm, globalClipnorm, clipvalue, maxGradNorm } = options
-  const { useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lookahead } = options
+  const { useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lookahead, weightStorage } = options
   return {
     learningRate: learningRate ?? defaults.learningRate,
     weightDecay: weightDecay ?? defaults.weightDecay ?? null,
@@ -38,6 +38,7 @@ const common = (options: Common, defaults: { learningRate: number; weightDecay?:
     emaOverwriteFrequency,
     gradientAccumulationSteps,
     lookahead,
+    weightStorage,
   }
 }
 

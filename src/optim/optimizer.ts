@@ -1,9 +1,10 @@
-import { allocateBuffer, beforeEachRun } from '../runtime/index.js'
+import { allocateBuffer, beforeEachRun, currentTrace } from '../runtime/index.js'
 import {
   add,
   asTensor,
   constant,
   div,
+  eq,
   finish,
   full,
   gt,
@@ -41,6 +42,11 @@ export interface CommonOptions {
   emaOverwriteFrequency?: number | null
   /** Gradients of so many steps are averaged before one update. */
   gradientAccumulationSteps?: number | null
+  /**
+   * Stores trainable f32 parameters of two or more dimensions in 16 bits and keeps f32 masters of them, which updates go to (Micikevicius et al.
+   * 2018). Gradients stay f32, so that f16 needs no loss scaling.
+   */
+  weightStorage?: 'bf16' | 'f16' | null
   /** Lookahead (Zhang et al. 2019): every `k` updates slow weights move by `alpha` of the way and replace the parameters. */
   lookahead?: { readonly k: number; readonly alpha: number } | null
 }
@@ -76,6 +82,8 @@ export interface OptimizerState {
 export class Optimizer<O = unknown, N extends string = string> {
   /** Updates done so far. */
   iterations = 0
+  /** See {@link CommonOptions.weightStorage}; counts for parameters that are bound later. */
+  weightStorage: 'bf16' | 'f16' | null
   private microSteps = 0
   private groups: Group<O>[] = []
   private readonly slotCells = new Map<Parameter, Record<string, Parameter>>()
@@ -91,6 +99,7 @@ export class Optimizer<O = unknown, N extends string = string> {
     groups: readonly Parameter[] | readonly ParamGroup<O>[] = [],
   ) {
     this.rate = common.learningRate
+    this.weightStorage = common.weightStorage ?? null
     const { lookahead } = common
     if (lookahead && !(Number.isInteger(lookahead.k) && lookahead.k > 0 && lookahead.alpha > 0 && lookahead.alpha <= 1))
       throw new RangeError(
@@ -147,6 +156,8 @@ export class Optimizer<O = unknown, N extends string = string> {
   private createSlots(param: Parameter, options: O): void {
     if (this.slotCells.has(param)) return
     const info = { name: param.name, shape: param.shape }
+    const { weightStorage } = this
+    const stores = weightStorage && param.trainable && param.dtype === 'f32' && param.shape.length > 1
     const specs: SlotSpec[] = [...this.rule.slots(options, info)]
     if (this.common.useEma) specs.push('ema')
     if (this.common.lookahead) specs.push('slow')
@@ -158,6 +169,17 @@ export class Optimizer<O = unknown, N extends string = string> {
         trainable: false,
         name: `${param.name}/${name}`,
       })
+    }
+    if (stores || param.storage !== param.dtype) {
+      if (currentTrace())
+        throw new Error(
+          `${this.name}: weights stored in 16 bits must be bound before the first compiled step: call bind()`,
+        )
+      cells.master = new Parameter(param.stored.to(param.dtype), {
+        trainable: false,
+        name: `${param.name}/master`,
+      })
+      if (stores) param.store(weightStorage)
     }
     this.slotCells.set(param, cells)
     this.infos.set(param, info)
@@ -258,7 +280,7 @@ export class Optimizer<O = unknown, N extends string = string> {
       const name = typeof spec === 'string' ? spec : spec.name
       old[name] = cells[name].value
     }
-    const before = param.value
+    const before = this.masterOf(param)
     const decayed = this.common.weightDecay ? sub(before, mul(before, s.kerasDecay)) : before
     const update = this.rule.update(decayed, grad, old as Slots, s, options, info)
     const next: Record<string, Tensor> = { ...update.slots }
@@ -274,6 +296,7 @@ export class Optimizer<O = unknown, N extends string = string> {
       if (this.common.emaOverwriteFrequency)
         value = where(gt(s.overwrite, constant(0, s.overwrite.dtype)), next.ema, value)
     }
+    if (cells.master) next.master = value
     const accumulator = cells.gradient_accumulator
     const applied = accumulator ? gt(s.apply, constant(0, s.apply.dtype)) : null
     const settle = (cell: Parameter, fresh: Tensor, stale: Tensor): void => {
@@ -285,6 +308,23 @@ export class Optimizer<O = unknown, N extends string = string> {
       const total = accumulator.value
       accumulator.value = where(applied, mul(total, asTensor(0, total.dtype)), total)
     }
+  }
+
+  /** A parameter in full precision: its master, but for what was written to the parameter since. */
+  private masterOf(param: Parameter): Tensor {
+    const { master } = this.slots(param)
+    const stored = param.value
+    if (!master) return stored
+    const rounded = master.value.to(param.storage).to(param.dtype)
+    return where(eq(rounded, stored), master.value, stored)
+  }
+
+  /** Replaces a parameter by a function of it, in full precision (constraints, averages). */
+  project(param: Parameter, projection: (value: Tensor) => Tensor): void {
+    const master = this.slotCells.get(param)?.master
+    const value = projection(master ? this.masterOf(param) : param.value)
+    if (master) master.value = value
+    param.value = value
   }
 
   /** Auxiliary state of a bound parameter by name. */
@@ -300,8 +340,8 @@ export class Optimizer<O = unknown, N extends string = string> {
       const { ema } = this.slots(param)
       if (!ema) throw new Error(`${this.name}: no moving average is kept; set useEma`)
       const average = ema.value
-      ema.value = param.value
-      param.value = average
+      ema.value = this.masterOf(param)
+      this.project(param, () => average)
     }
   }
 
@@ -309,7 +349,7 @@ export class Optimizer<O = unknown, N extends string = string> {
   finalizeEma(): void {
     for (const param of this.parameters) {
       const { ema } = this.slots(param)
-      if (ema && this.iterations > 0) param.value = ema.value
+      if (ema && this.iterations > 0) this.project(param, () => ema.value)
     }
   }
 

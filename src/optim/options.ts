@@ -19,6 +19,7 @@ const EXTRAS = [
   'emaMomentum',
   'emaOverwriteFrequency',
   'lookahead',
+  'weightStorage',
 ] as const
 
 /** Common options beside the ones that the origin knows. */

@@ -61,6 +61,7 @@ const optimizerSchema = z.strictObject({
   useEma: z.boolean().optional(),
   emaMomentum: z.number().min(0).lt(1).optional(),
   gradientAccumulationSteps: positive.optional(),
+  weightStorage: z.enum(['bf16', 'f16']).optional(),
 })
 
 const callbackSchema = z.discriminatedUnion(

@@ -99,6 +99,13 @@ export interface Closed {
   readonly captured: readonly Value[]
 }
 
+/** What reads of state make of it: like the reads themselves, it belongs to the trace around a loop's body. */
+const ofState = new WeakSet<Node>()
+
+export function belongsToState(node: Node): void {
+  ofState.add(node)
+}
+
 const isConstant = (node: Node): boolean => node.op === 'constant' || node.op === 'iota'
 
 /** Makes a traced function closed: everything it took from outside becomes a parameter after `params`. */
@@ -107,7 +114,7 @@ export function closeTrace(trace: Trace, params: readonly Value[], results: read
   const outside = (node: Node): boolean =>
     !isConstant(node) &&
     !node.outputs.some((output) => declared.has(output)) &&
-    (node.id < trace.firstId || node.op === 'parameter')
+    (node.id < trace.firstId || node.op === 'parameter' || (trace.kind === 'body' && ofState.has(node)))
   const captured = new Map<Value, Value>()
   const replacements = new Map<Value, Value>()
   const fresh = params.map((param) => {

@@ -1,5 +1,5 @@
 import type { DType, Shape } from '../ir/index.js'
-import { bufferOf, Cell, Flag } from '../runtime/index.js'
+import { bufferOf, Cell, Flag, type StorageType } from '../runtime/index.js'
 import { Tensor } from './tensor.js'
 
 /**
@@ -43,6 +43,26 @@ export class Parameter {
 
   get dtype(): DType {
     return this.cell.dtype
+  }
+
+  /** Dtype that the contents lie in memory in; differs from `dtype` after {@link store}. */
+  get storage(): DType {
+    return this.cell.storage
+  }
+
+  /**
+   * Stores an f32 parameter in 16 bits (or in f32 again): half the memory and half the reading. It is an f32 parameter all the same: reads widen,
+   * writes round to the nearest, and gradients are f32.
+   * @throws TypeError where the dtype is not f32
+   */
+  store(dtype: StorageType): this {
+    this.cell.store(dtype)
+    return this
+  }
+
+  /** The contents as they are stored, outside of any trace. */
+  get stored(): Tensor {
+    return new Tensor(this.cell.outer)
   }
 
   get value(): Tensor {

@@ -127,13 +127,13 @@ export class TrainingCheckpoint extends Callback {
   }
 }
 
-/** Tensors read into host memory, for writing. */
+/** Tensors read into host memory, for writing; parameters in the dtype that they are stored in. */
 export async function hostArrays(
   tensors: Readonly<Record<string, Parameter | Tensor>>,
 ): Promise<Record<string, HostArray | LazyHostArray>> {
   const entries = await Promise.all(
     Object.entries(tensors).map(async ([name, item]) => {
-      const value = 'cell' in item ? item.value : item
+      const value = 'cell' in item ? item.stored : item
       return [name, { dtype: value.dtype, shape: value.shape, data: await value.raw() }] as const
     }),
   )

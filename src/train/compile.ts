@@ -27,6 +27,8 @@ export interface CompileOptions {
   /** One loss, or one for each output (by order or by output name). */
   loss?: LossLike | readonly (LossLike | null)[] | Readonly<Record<string, LossLike>> | null
   lossWeights?: readonly number[] | Readonly<Record<string, number>> | null
+  /** Stores weights in 16 bits beside f32 masters; see the optimizers' option of this name. */
+  weightStorage?: 'bf16' | 'f16' | null
   /** Metrics of the only output, or lists for each output. */
   metrics?: MetricsOption
   /** Metrics that take sample and class weights into account. */

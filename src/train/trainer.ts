@@ -27,6 +27,7 @@ export class Trainer {
     readonly options: CompileOptions,
   ) {
     this.optimizer = getOptimizer(options.optimizer)
+    if (options.weightStorage) this.optimizer.weightStorage = options.weightStorage
     this.metrics = new MetricSet(model.outputNames, options)
     this.losses = lossesFor(options.loss, model.outputNames)
     this.lossWeights = lossWeightsFor(options.lossWeights, model.outputNames)
@@ -87,7 +88,7 @@ export class Trainer {
     yield
     const grads = yield* gradientSteps(forward.total, this.optimizer.parameters)
     yield* this.optimizer.steps(grads)
-    this.model.applyConstraints()
+    this.model.applyConstraints((parameter, constraint) => this.optimizer.project(parameter, constraint))
     yield
     this.track(batch, forward)
     return forward.total

@@ -96,7 +96,7 @@ function check(name: string, shape: readonly number[], dtype: DType, way: { reve
     (...inputs) => kind.build(inputs, { reverse: way.reverse, mask: way.masked ? inputs[inputs.length - 1] : null }),
     floats,
   )
-  checkOn(all, results, { edges: false, low: -1, high: 1, scale: 200, floor: 0.1, what: `${name} ${shape} ${dtype}` })
+  checkOn(all, results, { edges: false, low: -1, high: 1, scale: 600, floor: 0.3, what: `${name} ${shape} ${dtype}` })
 }
 
 const WAYS = [

@@ -50,7 +50,7 @@ export function tuningGroups(
 
 /** AdamW for `updates` steps, with groups by decay and by layer. */
 export function fineTuningOptimizer(spec: FineTuningOptimizerSpec, model: PreTrainedModel, updates: number): Optimizer {
-  const { learningRate, beta1, beta2, epsilon, maxGradNorm, gradientAccumulationSteps } = spec
+  const { learningRate, beta1, beta2, epsilon, maxGradNorm, gradientAccumulationSteps, weightStorage } = spec
   const { type, warmupRatio, finalFactor } = spec.schedule
   const schedule =
     type === 'constant'
@@ -67,6 +67,7 @@ export function fineTuningOptimizer(spec: FineTuningOptimizerSpec, model: PreTra
     betas: [beta1, beta2],
     eps: epsilon,
     maxGradNorm,
+    weightStorage,
     gradientAccumulationSteps: gradientAccumulationSteps > 1 ? gradientAccumulationSteps : null,
   }) as Optimizer
 }

@@ -21,6 +21,7 @@ export const fineTuningOptimizer = z.strictObject({
   /** Each layer's rate is this times that of the layer above it. */
   layerDecay: z.number().gt(0).max(1).default(1),
   gradientAccumulationSteps: positive.default(1),
+  weightStorage: z.enum(['bf16', 'f16']).optional(),
 })
 
 /** Fields of every recipe that fine-tunes a published checkpoint and writes one. */
