@@ -1,5 +1,4 @@
 // Chinese texts for pre-training, one document a line, from the data sets below a folder. Test parts are left out.
-// Also the labelled titles of THUCNews as TSV files: of dev.txt a tenth by hash is for validation, test.txt is the test part.
 // usage: node scripts/zh-corpus.mjs DATA OUT     (DATA holds text/zh_chnsenticorp_htl/..., as docs/results.md lists them)
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -73,20 +72,4 @@ for (const [name, texts] of Object.entries(SOURCES)) {
   const characters = documents.reduce((sum, text) => sum + [...text].length, 0)
   writeFileSync(join(out, `${name}.txt`), `${documents.join('\n')}\n`)
   console.log(`${name}.txt: ${documents.length} documents, ${characters} characters`)
-}
-
-/** Rows `title TAB class` of THUCNews below a line of column names. */
-const titles = (name, keep) => [
-  'text\tlabel',
-  ...lines(read('zh_thucnews_titles10', name)).filter((row) => row.includes('\t') && keep(row.split('\t')[0])),
-]
-const isValidation = (title) => fnv1a(title) % 10 === 1
-const LABELLED = {
-  'thucnews-train': titles('dev.txt', (title) => !isValidation(title)),
-  'thucnews-validation': titles('dev.txt', isValidation),
-  'thucnews-test': titles('test.txt', () => true),
-}
-for (const [name, rows] of Object.entries(LABELLED)) {
-  writeFileSync(join(out, `${name}.tsv`), `${rows.join('\n')}\n`)
-  console.log(`${name}.tsv: ${rows.length - 1} titles`)
 }

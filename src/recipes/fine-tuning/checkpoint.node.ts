@@ -22,11 +22,14 @@ export class Checkpoint {
     private readonly padding: number,
     /** Whether it is what the recipe made. */
     readonly tuned: boolean,
+    /** Fields of its config to change. */
+    private readonly changes: LoadOptions['config'],
     private readonly signal?: AbortSignal,
   ) {}
 
   /** @throws RecipeError where it cannot be fine-tuned, Error where it cannot be found */
-  static async open({ initialModel, task }: TuningRecipe, { tuned, signal }: TuningOptions): Promise<Checkpoint> {
+  static async open(recipe: TuningRecipe, { tuned, signal }: TuningOptions): Promise<Checkpoint> {
+    const { initialModel, task, config } = recipe
     const found = await findSource(tuned ?? initialModel, { signal })
     if (found.own)
       throw new RecipeError(
@@ -36,15 +39,19 @@ export class Checkpoint {
     const padding = found.config.pad_token_id ?? tokenizer.padTokenId
     if (typeof padding !== 'number')
       throw new RecipeError(`initialModel: ${found.name} names no padding token, which batches of texts need`)
-    return new Checkpoint(found, tokenizer, padding, tuned !== undefined, signal)
+    return new Checkpoint(found, tokenizer, padding, tuned !== undefined, config, signal)
   }
 
   /** Reads the weights: with the head that it has where it is tuned, else with one by `head`. */
   async load(auto: AutoModelFactory, head: LoadOptions = {}): Promise<TextModel> {
-    const { found, tokenizer, signal, notes } = this
+    const { found, tokenizer, signal, notes, changes } = this
     const loading: LoadOptions = { dtype: 'f32', signal, onNote: (note) => notes.push(note) }
     // Decoders' configs often name no padding.
-    const config = { ...head.config, ...(tokenizer.padTokenId === null ? {} : { pad_token_id: this.padding }) }
+    const config = {
+      ...changes,
+      ...head.config,
+      ...(tokenizer.padTokenId === null ? {} : { pad_token_id: this.padding }),
+    }
     const model: PreTrainedModel = await auto.fromPretrained(
       found.source,
       this.tuned ? loading : { ...loading, ...head, config },

@@ -33,6 +33,8 @@ export const tuningBase = {
   optimizer: fineTuningOptimizer.prefault({}),
   epochs: positive.default(3),
   batchSize: positive.default(16),
+  /** Fields of the checkpoint's `config.json` to change, such as rates of dropout. */
+  config: z.record(z.string(), z.unknown()).optional(),
   /** Tokens of an example at most; default: what the model reads. */
   maxLength: positive.optional(),
   /** Batches are padded to the longest of their texts, rounded up to a multiple of this: texts share batches by that length. */

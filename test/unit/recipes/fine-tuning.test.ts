@@ -48,12 +48,13 @@ const train = (recipe: Recipe, options: TrainOptions = {}) => trainRecipe(recipe
 
 describe('fine-tuning of a published checkpoint', () => {
   test('learns classes, and writes a checkpoint that is used like any other', async () => {
-    const recipe = recipeOf({ keepBest: 'val_loss' })
+    const recipe = recipeOf({ keepBest: 'val_loss', config: { classifier_dropout: 0.05 } })
     const { folder, results } = await train(recipe)
     assert.equal(results.results.validation?.accuracy, 1)
     const config = await AutoConfig.fromPretrained(folder)
     assert.deepEqual(Object.values(config.id2label), ['bad', 'good'])
     assert.equal(config.problem_type, 'single_label_classification')
+    assert.equal((config as { classifier_dropout?: unknown }).classifier_dropout, 0.05)
     const classify = await pipeline('text-classification', folder)
     assert.equal((await classify('the cat on a mat')).label, 'good')
     const eight = await pipeline('text-classification', folder, { dtype: 'int8' })
