@@ -2,6 +2,7 @@
 // ints: those of the forward convolution (conv_shape.h), activation 0; the result's dims give the rest.
 // Both add in an order that depends on shapes alone.
 #pragma once
+#include "conv_scatter_grad.h"
 #include "conv_weight_grad.h"
 
 namespace kaimo {
@@ -25,6 +26,7 @@ inline Status conv_input_grad(KernelCall& call) {
   }
   const ConvShape s = input_grad_shape(f, element_size(dx.dtype));
   return with_workspace(call.pool, [&](Workspace& memory) {
+    if (dx.dtype == DType::f32 && worth_scatter_grad(f)) return conv_scatter_grad(call.pool, f, memory);
     if (dx.dtype == DType::f32) return conv_f32(call.pool, s, nullptr, kActNone, memory);
     return conv_generic(call.pool, s, g.dtype, nullptr, kActNone, memory);
   });
