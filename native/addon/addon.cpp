@@ -280,6 +280,12 @@ napi_value stop_profile(napi_env env, napi_callback_info) {
   return array;
 }
 
+// Pages of a file are the system's: V8 counts a buffer of them as memory of its own, and would collect garbage for every 64 MB.
+void count_external(napi_env env, int64_t bytes) {
+  int64_t total = 0;
+  if (env != nullptr) napi_adjust_external_memory(env, bytes, &total);
+}
+
 // mapFile(descriptor, start, bytes): an ArrayBuffer of that part of the file, which stays mapped as long as somebody holds it; null where
 // mapping is not possible. Throws where the file is shorter.
 napi_value map_file_range(napi_env env, napi_callback_info callback) {
@@ -298,12 +304,14 @@ napi_value map_file_range(napi_env env, napi_callback_info callback) {
   const MapStatus status = map_file(descriptor, static_cast<uint64_t>(start), static_cast<size_t>(bytes), &map);
   if (status == MapStatus::too_short) return throw_error(env, "KAIMO_SHORT", "the file ends before byte " + std::to_string(start + bytes));
   if (status != MapStatus::ok) return buffer;
-  const auto release = [](napi_env, void*, void* hint) {
+  const auto release = [](napi_env for_env, void*, void* hint) {
     FileMap* const held = static_cast<FileMap*>(hint);
     unmap_file(*held);
+    count_external(for_env, static_cast<int64_t>(held->bytes));
     delete held;
   };
   FileMap* const held = new FileMap(map);
+  count_external(env, -bytes);
   // Refused where JavaScript memory lives in a cage of its own.
   if (napi_create_external_arraybuffer(env, map.data, static_cast<size_t>(bytes), release, held, &buffer) != napi_ok) {
     release(env, nullptr, held);

@@ -7,14 +7,18 @@
 namespace kaimo {
 namespace {
 
-// kStep8: activations of one step of K; Acc: partial sums; totals(w, x, y, z): the four sums.
+// kStep8: activations of one step of K; kRows8, kCols8: a tile of rows in place; kTile8: columns that are finished together; kVecs8: vectors of
+// packed columns in a tile. Acc: partial sums, of four neighbouring bytes in each lane on x86; totals(w, x, y, z): the four sums.
 #if defined(__AVX512VNNI__)
-constexpr int kStep8 = 64, kRows8 = 6, kCols8 = 4;
+constexpr int kStep8 = 64, kRows8 = 6, kCols8 = 4, kVecs8 = 4;
 struct Dot8 {
   using Acc = __m512i;
   using Bytes = __m512i;
   KAIMO_INLINE Acc zero() { return _mm512_setzero_si512(); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm512_loadu_si512(p); }
+  KAIMO_INLINE Bytes splat(int32_t four) { return _mm512_set1_epi32(four); }
+  KAIMO_INLINE void store(void* p, Acc v) { _mm512_storeu_si512(p, v); }
+  KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm512_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm512_dpbusd_epi32(acc, a, b); }
   KAIMO_INLINE __m256i half(Acc a) { return _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1)); }
   KAIMO_INLINE __m128i totals(Acc w, Acc x, Acc y, Acc z) {
@@ -23,12 +27,15 @@ struct Dot8 {
   }
 };
 #elif defined(__AVX2__)
-constexpr int kStep8 = 32, kRows8 = 5, kCols8 = 2;  // one more row would not fit the registers
+constexpr int kStep8 = 32, kRows8 = 5, kCols8 = 2, kVecs8 = 2;  // one more row would not fit the registers
 struct Dot8 {
   using Acc = __m256i;
   using Bytes = __m256i;
   KAIMO_INLINE Acc zero() { return _mm256_setzero_si256(); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  KAIMO_INLINE Bytes splat(int32_t four) { return _mm256_set1_epi32(four); }
+  KAIMO_INLINE void store(void* p, Acc v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm256_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))); }
   KAIMO_INLINE __m128i totals(Acc w, Acc x, Acc y, Acc z) {
     const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(w, x), _mm256_hadd_epi32(y, z));
@@ -36,17 +43,20 @@ struct Dot8 {
   }
 };
 #elif defined(__SSE4_1__)
-constexpr int kStep8 = 16, kRows8 = 4, kCols8 = 2;
+constexpr int kStep8 = 16, kRows8 = 4, kCols8 = 2, kVecs8 = 2;
 struct Dot8 {
   using Acc = __m128i;
   using Bytes = __m128i;
   KAIMO_INLINE Acc zero() { return _mm_setzero_si128(); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  KAIMO_INLINE Bytes splat(int32_t four) { return _mm_set1_epi32(four); }
+  KAIMO_INLINE void store(void* p, Acc v) { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
+  KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm_add_epi32(acc, _mm_madd_epi16(_mm_maddubs_epi16(a, b), _mm_set1_epi16(1))); }
   KAIMO_INLINE __m128i totals(Acc w, Acc x, Acc y, Acc z) { return _mm_hadd_epi32(_mm_hadd_epi32(w, x), _mm_hadd_epi32(y, z)); }
 };
 #elif defined(__aarch64__)
-constexpr int kStep8 = 16, kRows8 = 6, kCols8 = 2;
+constexpr int kStep8 = 16, kRows8 = 6, kCols8 = 2, kVecs8 = 0;
 struct Dot8 {
   using Acc = int32x4_t;
   using Bytes = int8x16_t;
@@ -73,8 +83,7 @@ KAIMO_INLINE void keep_in_register(V& v) {
 
 static_assert(kCols8 == 2 || kCols8 == 4, "store_totals8 knows two and four columns");
 
-// Columns of a tile of sums.
-constexpr int64_t kTile8 = 32;
+constexpr int64_t kTile8 = kStep8 == 64 ? 64 : 32;
 
 KAIMO_INLINE void add_totals8(const int32_t* sums, int32_t* out, bool first) {
   for (int j = 0; j < kCols8; ++j) out[j] = first ? sums[j] : int32_t(uint32_t(out[j]) + uint32_t(sums[j]));
@@ -141,9 +150,70 @@ KAIMO_NOINLINE void tile8(const Tile8& t) {
   }
 }
 
+// ---- packed weights, for many rows ----
+
+#if !defined(__aarch64__)
+// Columns of a vector of packed weights.
+constexpr int64_t kLanes8 = kStep8 / 4;
+
+// kTile8 columns of weights from k0 on, four neighbours along K of kLanes8 columns to a vector: vector (column / kLanes8) * steps * kLanes8
+// + k / 4, where steps counts whole steps of K; zeros fill up.
+KAIMO_NOINLINE void pack8(const int8_t* w, int64_t pitch, int64_t cols, int64_t kc, int8_t* packed) {
+  for (int64_t c = 0; c < kTile8; c += kLanes8) {
+    for (int64_t k = 0; k < kc; k += kStep8, packed += kStep8 * kLanes8) {
+      vf32 r[kLanes8];
+      const int64_t bytes = min64(kStep8, kc - k);
+      for (int64_t l = 0; l < kLanes8; ++l) {
+        r[l] = vf32{};
+        if (c + l < cols) __builtin_memcpy(&r[l], w + (c + l) * pitch + k, size_t(bytes));
+      }
+      vtranspose(r);
+      __builtin_memcpy(packed, r, sizeof r);
+    }
+  }
+}
+
+// kc activations of `mr` rows times kVecs8 vectors of packed columns, into sums[row * kTile8 + column] or added to them.
+template <int mr>
+KAIMO_NOINLINE void tile8_packed(const uint8_t* a, int64_t a_pitch, const int8_t* packed, int64_t steps, int32_t* sums, bool first) {
+  Dot8::Acc acc[mr][kVecs8];
+  KAIMO_UNROLL(8)
+  for (int i = 0; i < mr; ++i) {
+    KAIMO_UNROLL(4)
+    for (int j = 0; j < kVecs8; ++j) acc[i][j] = Dot8::zero();
+  }
+  const int64_t panel = steps * kStep8 * kLanes8;
+  for (int64_t k = 0; k < steps * kLanes8; ++k) {
+    Dot8::Bytes bv[kVecs8];
+    KAIMO_UNROLL(4)
+    for (int j = 0; j < kVecs8; ++j) bv[j] = Dot8::load(packed + j * panel + k * kStep8);
+    KAIMO_UNROLL(8)
+    for (int i = 0; i < mr; ++i) {
+      int32_t four;
+      __builtin_memcpy(&four, a + i * a_pitch + 4 * k, sizeof four);
+      Dot8::Bytes av = Dot8::splat(four);
+      keep_in_register(av);
+      KAIMO_UNROLL(4)
+      for (int j = 0; j < kVecs8; ++j) acc[i][j] = Dot8::add(acc[i][j], av, bv[j]);
+    }
+  }
+  KAIMO_UNROLL(8)
+  for (int i = 0; i < mr; ++i) {
+    KAIMO_UNROLL(4)
+    for (int j = 0; j < kVecs8; ++j) {
+      int32_t* out = sums + i * kTile8 + j * kLanes8;
+      Dot8::store(out, first ? acc[i][j] : Dot8::plus(Dot8::load(out), acc[i][j]));
+    }
+  }
+}
+#endif
+
 template <int... mr>
 struct Tiles8Of {
   static constexpr void (*kernels[sizeof...(mr)])(const Tile8&) = {tile8<mr>...};
+#if !defined(__aarch64__)
+  static constexpr void (*packed[sizeof...(mr)])(const uint8_t*, int64_t, const int8_t*, int64_t, int32_t*, bool) = {tile8_packed<mr>...};
+#endif
 };
 #if defined(__AVX512VNNI__) || defined(__aarch64__)
 struct Tiles8 : Tiles8Of<1, 2, 3, 4, 5, 6> {};

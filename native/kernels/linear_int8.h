@@ -29,6 +29,7 @@ struct LinearInt8 {
   float* y;
   uint8_t* q;  // a row of ones, whose products are the sums of the weights, then m rows
   RowScale8* rows;
+  bool failed;
 };
 
 KAIMO_NOINLINE void quantize_row8(const float* x, int64_t k, uint8_t* q, RowScale8* row) {
@@ -70,11 +71,12 @@ KAIMO_NOINLINE void quantize_row8(const float* x, int64_t k, uint8_t* q, RowScal
   }
 }
 
-// Rows [row0, row0 + rows) of q, the first being that of ones, and columns [col0, col0 + cols); `weights` are the columns' sums of weights,
-// found with the first row.
-KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, int32_t* weights) {
-  alignas(64) int32_t sums[kRows8 * kTile8];
-  const int64_t blocks = ceil_div(job.k, kBlock8), kb = round_up(ceil_div(job.k, blocks), 64);
+// Blocks of K of about kBlock8, whole steps each.
+KAIMO_INLINE int64_t block8(int64_t k) { return round_up(ceil_div(k, ceil_div(k, kBlock8)), 64); }
+
+// Sums of a tile over the weights as they lie.
+inline void sums_in_place8(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, int32_t* sums) {
+  const int64_t kb = block8(job.k);
   for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
     Tile8 t;
     t.a = job.q + row0 * job.pitch + k0;
@@ -88,6 +90,32 @@ KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_
       Tiles8::kernels[rows - 1](t);
     }
   }
+}
+
+#if !defined(__aarch64__)
+// From this many rows on packing the weights first pays: sums then end in the lanes where they belong.
+constexpr int64_t kPackedRows8 = 48;
+
+inline void sums_packed8(const LinearInt8& job, int64_t row0, int64_t rows, int64_t cols, const int8_t* packed, int32_t* sums) {
+  const int64_t kb = block8(job.k);
+  for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
+    const int64_t steps = ceil_div(min64(kb, job.k - k0), kStep8), panel = steps * kStep8 * kLanes8;
+    for (int64_t j = 0; j < cols; j += kVecs8 * kLanes8)
+      Tiles8::packed[rows - 1](job.q + row0 * job.pitch + k0, job.pitch, packed + j / kLanes8 * panel, steps, sums + j, k0 == 0);
+    packed += kTile8 / kLanes8 * panel;
+  }
+}
+#endif
+
+// Rows [row0, row0 + rows) of q, the first being that of ones, and columns [col0, col0 + cols); `weights` are the columns' sums of weights,
+// found with the first row.
+KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, const int8_t* packed, int32_t* weights) {
+  alignas(64) int32_t sums[kRows8 * kTile8];
+#if !defined(__aarch64__)
+  if (packed != nullptr) sums_packed8(job, row0, rows, cols, packed, sums);
+  else
+#endif
+    sums_in_place8(job, row0, rows, col0, cols, sums);
   if (row0 == 0) __builtin_memcpy(weights, sums, sizeof(int32_t) * size_t(cols));
   const float* scale = job.scale + col0;
   const float* bias = job.bias ? job.bias + col0 : nullptr;
@@ -104,13 +132,31 @@ KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_
   }
 }
 
-inline void linear_int8_columns(const LinearInt8& job, int64_t col0) {
+// False where there is no memory for packed weights.
+inline bool linear_int8_columns(const LinearInt8& job, int64_t col0, int worker) {
   const int64_t cols = min64(kTile8, job.n - col0), rows = job.m + 1, tiles = ceil_div(rows, kRows8);
+  int8_t* packed = nullptr;
+#if !defined(__aarch64__)
+  if (job.m >= kPackedRows8) {
+    packed = static_cast<int8_t*>(worker_scratch(job.pool, worker, size_t(job.pitch * kTile8)));
+    if (packed == nullptr) return false;
+    int8_t* to = packed;
+    const int64_t kb = block8(job.k);
+    for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
+      const int64_t kc = min64(kb, job.k - k0);
+      pack8(job.w + col0 * job.k + k0, job.k, cols, kc, to);
+      to += round_up(kc, kStep8) * kTile8;
+    }
+  }
+#else
+  (void)worker;
+#endif
   int32_t weights[kTile8];
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t row = rows * t / tiles;
-    linear_int8_tile(job, row, rows * (t + 1) / tiles - row, col0, cols, weights);
+    linear_int8_tile(job, row, rows * (t + 1) / tiles - row, col0, cols, packed, weights);
   }
+  return true;
 }
 
 inline bool dense_of(const Operand& operand, DType dtype) {
@@ -152,7 +198,13 @@ static Status linear_int8(KernelCall& call) {
       for (int64_t i = begin; i < end; ++i) quantize_row8(job.x + i * job.k, job.k, job.q + (i + 1) * job.pitch, job.rows + i);
     });
     parallel_for(
-        call.pool, ceil_div(job.n, kTile8), [](void* context, int64_t task, int) { linear_int8_columns(*static_cast<LinearInt8*>(context), task * kTile8); }, &job);
+        call.pool, ceil_div(job.n, kTile8),
+        [](void* context, int64_t task, int worker) {
+          LinearInt8& columns = *static_cast<LinearInt8*>(context);
+          if (!linear_int8_columns(columns, task * kTile8, worker)) __atomic_store_n(&columns.failed, true, __ATOMIC_RELAXED);
+        },
+        &job);
+    if (job.failed) return Status::out_of_memory;
   }
   return Status::ok;
 }

@@ -22,7 +22,7 @@ MapStatus map_file(int descriptor, uint64_t start, size_t bytes, FileMap* map) {
   void* const pages = mmap(nullptr, before + bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, static_cast<off_t>(start - before));
   if (pages == MAP_FAILED) return MapStatus::unsupported;
   madvise(pages, before + bytes, MADV_WILLNEED);
-  *map = {static_cast<char*>(pages) + before, pages, before + bytes};
+  *map = {static_cast<char*>(pages) + before, bytes, pages, before + bytes};
   return MapStatus::ok;
 }
 

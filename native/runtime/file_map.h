@@ -9,6 +9,7 @@ namespace kaimo {
 // touched; touching one that the file has lost since (it was cut short in place) ends the process, as for any mapping.
 struct FileMap {
   char* data = nullptr;
+  size_t bytes = 0;
   void* pages = nullptr;
   size_t pages_bytes = 0;
 };
