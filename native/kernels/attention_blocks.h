@@ -105,12 +105,39 @@ struct EvenBlocks {
 inline EvenBlocks key_blocks(const Attention& a) { return EvenBlocks(a.keys, kKeyBlock, 8); }
 inline EvenBlocks row_blocks(const Attention& a) { return EvenBlocks(a.rows(), kQueryRows, kLanes); }
 
+constexpr uint64_t kTrueBytes = 0x0101010101010101ull;
+
+KAIMO_INLINE uint64_t eight_bytes(const char* p) {
+  uint64_t x;
+  __builtin_memcpy(&x, p, 8);
+  return x;
+}
+
+// The last true byte of m[0 .. last], or -1.
+inline int32_t last_true(const char* m, int32_t last) {
+  while (last >= 7 && eight_bytes(m + last - 7) == 0) last -= 8;
+  while (last >= 0 && m[last] == 0) --last;
+  return last;
+}
+
+inline bool all_true(const char* m, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    if (eight_bytes(m + i) != kTrueBytes) return false;
+  }
+  for (; i < n; ++i) {
+    if (m[i] == 0) return false;
+  }
+  return true;
+}
+
 // Rows [first, first + count) of a key head.
 struct RowBlock {
   int64_t b, key_head, first, count, panels;
   int32_t lowest, highest;  // of last
   int32_t last[kQueryRows];
   const char *mask[kQueryRows], *keep[kQueryRows];
+  bool masked[kQueryRows / kLanes];  // whether a panel's mask hides more than what lies behind `last`
 
   RowBlock(const Attention& a, int64_t example, int64_t head, int64_t row0, int64_t row1) : b(example), key_head(head), first(row0), count(row1 - row0) {
     panels = ceil_div(count, kLanes);
@@ -120,14 +147,28 @@ struct RowBlock {
     for (int64_t r = 0; r < panels * kLanes; ++r) {
       last[r] = -1;
       mask[r] = keep[r] = nullptr;
+      if (r % kLanes == 0) masked[r / kLanes] = false;
       if (r >= count) continue;
       last[r] = a.last_key(b, t);
-      lowest = last[r] < lowest ? last[r] : lowest;
-      highest = last[r] > highest ? last[r] : highest;
       mask[r] = a.mask.at(b, h, t);
       keep[r] = a.keep.at(b, h, t);
+      masked[r / kLanes] |= a.mask_kind == kAddedMask || (a.mask_kind == kBoolMask && hides(a, r));
+      lowest = last[r] < lowest ? last[r] : lowest;
+      highest = last[r] > highest ? last[r] : highest;
       if (++t == a.queries) t = 0, ++h;
     }
+  }
+  // Moves the row's last key to the last that its bool mask shows; true where the mask hides any before. So a causal mask costs no more
+  // than causality by attribute.
+  bool hides(const Attention& a, int64_t r) {
+    const int64_t stride = a.mask.strides[3];
+    if (stride > 1 || stride < 0) return true;
+    if (stride == 0) {
+      if (last[r] >= 0 && mask[r][0] == 0) last[r] = -1;
+      return false;
+    }
+    last[r] = last_true(mask[r], last[r]);
+    return !all_true(mask[r], last[r] + 1);
   }
   // Rows of a [batch, heads, queries, features] operand times `factor`, dense.
   void gather(const Attention& a, const Heads& x, int64_t features, float factor, float* out) const {
@@ -233,33 +274,71 @@ inline void hide_late(float* x, int64_t ld, int64_t s0, int64_t s1, const int32_
   }
 }
 
-// f(element of the score, mask element) for the keys [s0, s1) of `count` lanes.
-template <typename M, typename F>
-inline void each_masked(float* x, int64_t ld, int64_t s0, int64_t s1, const char* const* rows, int64_t stride, int64_t count, F f) {
-  bool shared = true;
-  for (int64_t r = 1; r < count; ++r) shared = shared && rows[r] == rows[0];
-  if (shared) {
-    const char* m = rows[0] + s0 * stride;
-    for (int64_t s = s0; s < s1; ++s, m += stride, x += ld) {
-      const M value = *reinterpret_cast<const M*>(m);
-      for (int64_t r = 0; r < kLanes; ++r) f(x[r], value);
+// Transposes 8 x 8 bytes.
+KAIMO_INLINE void transpose_bytes(uint64_t x[8]) {
+  const auto exchange = [&](int distance, int shift, uint64_t mask) __attribute__((always_inline)) {
+    for (int i = 0; i < 8; ++i) {
+      if (i & distance) continue;
+      const uint64_t t = ((x[i] >> shift) ^ x[i + distance]) & mask;
+      x[i + distance] ^= t;
+      x[i] ^= t << shift;
     }
-    return;
+  };
+  exchange(1, 8, 0x00ff00ff00ff00ffull);
+  exchange(2, 16, 0x0000ffff0000ffffull);
+  exchange(4, 32, 0x00000000ffffffffull);
+}
+
+// Bytes of bool rows, keys by lanes: keys [s0, s0 + 8) of `count` lanes.
+KAIMO_INLINE void byte_tile(const char* const* rows, int64_t s0, int64_t keys, int64_t stride, int64_t count, uint8_t* tile) {
+  for (int64_t r0 = 0; r0 < kLanes; r0 += 8) {
+    uint64_t x[8] = {};
+    for (int64_t r = r0; r < min64(r0 + 8, count); ++r) {
+      if (stride == 1 && keys == 8) {
+        x[r - r0] = eight_bytes(rows[r] + s0);
+      } else {
+        for (int64_t s = 0; s < keys; ++s) x[r - r0] |= uint64_t(uint8_t(rows[r][(s0 + s) * stride])) << (8 * s);
+      }
+    }
+    transpose_bytes(x);
+    for (int64_t s = 0; s < 8; ++s) __builtin_memcpy(tile + s * kLanes + r0, &x[s], 8);
   }
+}
+
+// f(scores of a key, its bytes), lane by lane, for the keys [s0, s1).
+template <typename F>
+inline void each_byte_row(float* x, int64_t ld, int64_t s0, int64_t s1, const char* const* rows, int64_t stride, int64_t count, F f) {
+  alignas(64) uint8_t tile[8 * kLanes];
+  for (int64_t s = s0; s < s1; s += 8) {
+    const int64_t keys = min64(8, s1 - s);
+    byte_tile(rows, s, keys, stride, count, tile);
+    for (int64_t i = 0; i < keys; ++i, x += ld) f(x, tile + i * kLanes);
+  }
+}
+
+KAIMO_INLINE float chosen(uint8_t byte, float yes, float no) {
+  const uint32_t all = byte ? 0xffffffffu : 0u;
+  return bit_cast<float>((bit_cast<uint32_t>(yes) & all) | (bit_cast<uint32_t>(no) & ~all));
+}
+
+// Adds the floats of a mask.
+inline void add_mask(float* x, int64_t ld, int64_t s0, int64_t s1, const char* const* rows, int64_t stride, int64_t count) {
   for (int64_t r = 0; r < count; ++r) {
     const char* m = rows[r] + s0 * stride;
-    float* y = x + r;
-    for (int64_t s = s0; s < s1; ++s, m += stride, y += ld) f(*y, *reinterpret_cast<const M*>(m));
+    for (int64_t s = 0; s < s1 - s0; ++s, m += stride) x[s * ld + r] += *reinterpret_cast<const float*>(m);
   }
 }
 
 // Masks, causality and lengths on the scores of panel p.
 inline void mask_panel(const Attention& a, const RowBlock& rows, int64_t p, float* x, int64_t ld, int64_t s0, int64_t s1) {
-  const int64_t lane0 = p * kLanes, count = min64(kLanes, rows.count - lane0);
-  if (a.mask_kind == kBoolMask) {
-    each_masked<uint8_t>(x, ld, s0, s1, rows.mask + lane0, a.mask.strides[3], count, [](float& v, uint8_t m) { v = m ? v : -kInfF; });
-  } else if (a.mask_kind == kAddedMask) {
-    each_masked<float>(x, ld, s0, s1, rows.mask + lane0, a.mask.strides[3], count, [](float& v, float m) { v += m; });
+  const int64_t lane0 = p * kLanes, count = min64(kLanes, rows.count - lane0), stride = a.mask.strides[3];
+  const char* const* mask = rows.mask + lane0;
+  if (rows.masked[p] && a.mask_kind == kAddedMask) {
+    add_mask(x, ld, s0, s1, mask, stride, count);
+  } else if (rows.masked[p]) {
+    each_byte_row(x, ld, s0, s1, mask, stride, count, [](float* row, const uint8_t* byte) {
+      for (int64_t r = 0; r < kLanes; ++r) row[r] = chosen(byte[r], row[r], -kInfF);
+    });
   }
   if (rows.lowest < s1 - 1) hide_late(x, ld, s0, s1, rows.last + lane0);
 }
@@ -268,7 +347,9 @@ inline void mask_panel(const Attention& a, const RowBlock& rows, int64_t p, floa
 inline void drop_panel(const Attention& a, const RowBlock& rows, int64_t p, float* x, int64_t ld, int64_t s0, int64_t s1) {
   const int64_t lane0 = p * kLanes, count = min64(kLanes, rows.count - lane0);
   const float kept = a.kept;
-  each_masked<uint8_t>(x, ld, s0, s1, rows.keep + lane0, a.keep.strides[3], count, [kept](float& v, uint8_t m) { v = m ? v * kept : 0.0f; });
+  each_byte_row(x, ld, s0, s1, rows.keep + lane0, a.keep.strides[3], count, [kept](float* row, const uint8_t* byte) {
+    for (int64_t r = 0; r < kLanes; ++r) row[r] = chosen(byte[r], row[r] * kept, 0.0f);
+  });
 }
 
 }  // namespace

@@ -20,6 +20,15 @@ const outputFeatures = (kernel: View, ints: readonly number[]): number => kernel
 const convFlops = (moved: View, kernel: View, ints: readonly number[]): number =>
   (2 * sizeOf(moved.shape) * sizeOf(kernel.shape)) / Math.max(1, outputFeatures(kernel, ints))
 
+/** Products of attention over q [B, H, T, D], k [B, K, S, D], v [B, K, S, E], `widths` of D and of E; what masks hide counts. */
+const attentionFlops = ([q, k, v]: readonly View[], [ofD, ofE]: readonly [number, number]): number => {
+  const [batch, heads, queries, d] = q.shape
+  return 2 * batch * heads * queries * k.shape[2] * (ofD * d + ofE * v.shape[3])
+}
+
+const linearClassFlops = ([hidden, weight]: readonly View[], products: number): number =>
+  2 * products * sizeOf(hidden.shape) * weight.shape[0]
+
 /** Floating-point operations of the kernels that compute more than they read. */
 const FLOPS: Readonly<Record<string, (instruction: Instruction) => number>> = {
   dot_general: dotFlops,
@@ -27,6 +36,10 @@ const FLOPS: Readonly<Record<string, (instruction: Instruction) => number>> = {
   convolution: ({ in: [, kernel], out: [out], ints }) => convFlops(out, kernel, ints),
   conv_input_grad: ({ in: [grad, kernel], ints }) => convFlops(grad, kernel, ints),
   conv_weight_grad: ({ in: [, grad], out: [kernel], ints }) => convFlops(grad, kernel, ints),
+  sdpa: ({ in: operands }) => attentionFlops(operands, [1, 1]),
+  sdpa_grad: ({ in: operands }) => attentionFlops(operands.slice(3), [3, 2]),
+  linear_cross_entropy: ({ in: operands }) => linearClassFlops(operands, 1),
+  linear_cross_entropy_grad: ({ in: operands }) => linearClassFlops(operands.slice(1), 3),
 }
 
 /** Bytes that a view touches: broadcast dimensions are read once. */
