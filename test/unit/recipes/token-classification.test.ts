@@ -94,6 +94,14 @@ describe('fine-tuning for tokens', () => {
     assert.ok(results.examples.validation > 0)
   })
 
+  test('says where plain texts are cut otherwise than words', async () => {
+    // Without spaces between them, words go on as pieces.
+    const glued = await train(recipeOf({ epochs: 1, data: { train: { path }, delimiter: '' } }))
+    assert.match(glued.job.remarks.join(), /4 of 4 sentences are cut otherwise as plain texts: give the pipeline lists/)
+    const plain = await train(recipeOf({ epochs: 1 }))
+    assert.doesNotMatch(plain.job.remarks.join(), /cut otherwise/)
+  })
+
   test('cut words count as outside of entities', async () => {
     const long = `${'cat O\n'.repeat(30)}paris B-LOC\n\nparis B-LOC\n`
     const file = { path: await write('long.txt', long) }

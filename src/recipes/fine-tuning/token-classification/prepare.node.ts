@@ -1,10 +1,10 @@
 import { DataError } from '../../../data/index.js'
 import { show } from '../../../formats/strict-json.js'
 import { AutoModelForTokenClassification } from '../../../models/index.node.js'
-import { labelsOf } from '../../../tasks/text-model.js'
+import { labelsOf, type TextModel } from '../../../tasks/text-model.js'
 import type { DataArray } from '../../../tensor/index.js'
 import { entityScores, tagAccuracy } from '../../../text/metrics/index.js'
-import type { Encoding } from '../../../text/tokenizers/index.js'
+import type { Encoding, InputSequence } from '../../../text/tokenizers/index.js'
 import type { Logs } from '../../../train/index.js'
 import type { Job } from '../../job.js'
 import type { DataFiles } from '../../paths.node.js'
@@ -68,6 +68,23 @@ function scoresOf(rows: readonly Row[], outputs: readonly DataArray[], labels: r
   return { precision, recall, f1, accuracy: tagAccuracy(truth, guess) }
 }
 
+/** Sentences that are looked at for how texts are cut. */
+const SAMPLES = 200
+
+/**
+ * A remark where plain texts become other tokens than lists of words, as with pieces of several Chinese characters: the model knows the
+ * latter.
+ */
+function cutRemarks(sentences: readonly TaggedSentence[], delimiter: string, { tokenizer }: TextModel): string[] {
+  const ids = (input: InputSequence): string =>
+    tokenizer.backend.encode(input, null, { truncation: null, padding: null }).ids.join()
+  const samples = sentences.slice(0, SAMPLES)
+  const differ = samples.filter(({ words }) => ids(words) !== ids(words.join(delimiter))).length
+  return differ > samples.length / 10
+    ? [`${differ} of ${samples.length} sentences are cut otherwise as plain texts: give the pipeline lists of words`]
+    : []
+}
+
 export async function prepareTokenClassification(
   recipe: TokenClassificationRecipe,
   files: DataFiles,
@@ -114,5 +131,6 @@ export async function prepareTokenClassification(
       score: (part, outputs) => scoresOf(part, outputs, names),
     },
     limits: [`Tags: ${names.join(', ')}.`],
+    remarks: cutRemarks(rows.train, data.delimiter, text),
   })
 }
