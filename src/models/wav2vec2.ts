@@ -343,6 +343,10 @@ class MarginLoss extends Module {
     this.weight = new Parameter(random.normal([width, labels]))
   }
 
+  initParameters(_std: number, wants: (parameter: Parameter) => boolean): void {
+    if (wants(this.weight)) this.weight.cell.settle(random.normal(this.weight.shape).value)
+  }
+
   loss(states: Tensor, labels: TensorLike): Tensor {
     const cosines = normalize(states, { dim: 1 }).matmul(normalize(this.weight, { dim: 0 }))
     const given = reshape(asTensor(labels), [-1])

@@ -138,8 +138,33 @@ export interface UniformOptions {
   readonly dtype?: DType
 }
 
+let blank = false
+
+/**
+ * Calls `build` with uniform and normal draws that count as ever but give zeros: for a model whose weights are read from a file next, and
+ * which would record a thousand operations for nothing.
+ */
+function withoutNumbers<T>(build: () => T): T {
+  const before = blank
+  blank = true
+  try {
+    return build()
+  } finally {
+    blank = before
+  }
+}
+
+/** The zeros of {@link withoutNumbers}; null where numbers are wanted. */
+function blankDraw(shape: Shape, dtype: DType): Tensor | null {
+  if (!blank || traceOfCells()) return null
+  hostDraws++
+  return constant(0, dtype, shape)
+}
+
 /** Uniform numbers in [low, high), default [0, 1). */
 function uniform(shape: Shape = [], { low = 0, high = 1, dtype = 'f32' }: UniformOptions = {}): Tensor {
+  const nothing = blankDraw(shape, dtype)
+  if (nothing) return nothing
   const u = unit(shape, floatDType('uniform', dtype), 0)
   if (low === 0 && high === 1) return cast(u, dtype)
   return cast(add(mul(u, sub(cast(high, u.dtype), cast(low, u.dtype))), cast(low, u.dtype)), dtype)
@@ -164,6 +189,8 @@ function scaled(z: Tensor, { mean = 0, std = 1, dtype = 'f32' }: NormalOptions):
 
 /** Normal numbers, by the inverse of the distribution function. */
 function normal(shape: Shape = [], options: NormalOptions = {}): Tensor {
+  const nothing = blankDraw(shape, options.dtype ?? 'f32')
+  if (nothing) return nothing
   const v = symmetric(shape, floatDType('normal', options.dtype ?? 'f32'), 1)
   return scaled(mul(erfinv(v), like(Math.SQRT2, v)), options)
 }
@@ -244,4 +271,5 @@ export const random = {
   gumbel,
   exponential,
   categorical,
+  withoutNumbers,
 } as const

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { LazyHostArray } from '../../formats/index.js'
 import { writeFileAtomic, writeSafetensors } from '../../formats/index.node.js'
 import { type DType, dtypeBytes, isFloat, sizeOf } from '../../ir/index.js'
-import type { Parameter } from '../../tensor/index.js'
+import { type Parameter, random } from '../../tensor/index.js'
 import { openWeights, readConfigJson, readJsonObject } from './checkpoint.node.js'
 import { type BaseConfig, configJson, type JsonObject, parseConfig, withLabels } from './config.js'
 import { quantizationConfig } from './int8.js'
@@ -29,7 +29,7 @@ async function load<M extends PreTrainedModel>(cls: ModelClass<M>, source: strin
   const folder = await resolveModelFolder(source, options)
   const json = await readConfigJson(folder)
   const config = configFor(cls.family, json, join(folder, 'config.json'), options)
-  const model = new cls(config as never)
+  const model = random.withoutNumbers(() => new cls(config as never))
   model.generationConfig = (await readJsonObject(join(folder, 'generation_config.json'))) as JsonObject | null
   const weights = await openWeights(folder)
   try {

@@ -110,3 +110,16 @@ test('seeds and states that are none are refused', () => {
   assert.throws(() => k.seed(-1), /integer from 0/)
   assert.throws(() => random.setState({ seed: [1, 2], runs: -1, draws: 0 }), /32-bit words/)
 })
+
+test('draws that nobody needs count as ever', async () => {
+  k.seed(3)
+  const drawn = [random.uniform([2]), random.normal([3])]
+  const next = await random.uniform([4]).data()
+  k.seed(3)
+  const blank = random.withoutNumbers(() => [random.uniform([2]), random.normal([3])])
+  assert.deepEqual(await random.uniform([4]).data(), next)
+  for (const [i, zero] of blank.entries()) {
+    assert.deepEqual(zero.shape, drawn[i].shape)
+    assert.ok((await zero.data()).every((value) => Number(value) === 0))
+  }
+})
