@@ -1,5 +1,16 @@
 import { batchNorm, batchNormTrain, runningStatistics } from '../../tensor/functional/index.js'
-import { movedim, type Parameter, type Tensor } from '../../tensor/index.js'
+import {
+  add,
+  div,
+  movedim,
+  type Parameter,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  unsqueeze,
+  where,
+} from '../../tensor/index.js'
 import type { ConstraintLike } from '../constraints.js'
 import type { InitializerLike } from '../initializers.js'
 import { type CallContext, type InputShapes, Layer, type LayerOptions } from '../layer.js'
@@ -118,8 +129,37 @@ export class BatchNormalization extends AffineLayer {
     // Channels elsewhere than first or last are moved to the end.
     const moved = axis !== 1 && axis !== x.ndim - 1
     const input = this.toFloat(moved ? movedim(x, axis, -1) : x)
-    const output = this.normalise(input, context, moved || axis === x.ndim - 1)
+    const last = moved || axis === x.ndim - 1
+    const mask = context.masks.get(x)
+    const masked = mask && context.training && this.trainable
+    if (masked && (!last || moved || mask.ndim !== x.ndim - 1))
+      throw new RangeError(
+        `BatchNormalization ${this.name}: a mask of [${mask.shape.join(', ')}] needs channels that stand last, in [${x.shape.join(', ')}] they are dimension ${axis}`,
+      )
+    const output = masked ? this.normaliseShown(input, mask) : this.normalise(input, context, last)
     return moved ? movedim(output, -1, axis) : output
+  }
+
+  /** Statistics of the positions that the mask shows; all positions are normalised. */
+  private normaliseShown(x: Tensor, mask: Tensor): Tensor {
+    const dims = Array.from({ length: x.ndim - 1 }, (_, i) => i)
+    const shown = unsqueeze(mask, -1)
+    // Keras adds its epsilon to the count.
+    const count = add(sum(mask.to(x.dtype)), 1e-7)
+    const meanOf = (values: Tensor): Tensor => div(sum(where(shown, values, 0), dims), count)
+    const mean = meanOf(x)
+    const variance = meanOf(square(sub(x, mean)))
+    const running = { mean: this.movingMean, variance: this.movingVariance }
+    const options = { momentum: this.momentum, convention: 'keras', count: x.size / mean.shape[0] } as const
+    const next = runningStatistics(running, { mean, variance }, options)
+    this.movingMean.value = next.mean
+    this.movingVariance.value = next.variance
+    return batchNorm(x, mean, variance, {
+      weight: this.gamma,
+      bias: this.beta,
+      eps: this.epsilon,
+      layout: 'channelsLast',
+    })
   }
 
   private normalise(x: Tensor, context: CallContext, last: boolean): Tensor {

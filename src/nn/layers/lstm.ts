@@ -21,6 +21,7 @@ export interface LSTMOptions extends RecurrentOptions {
 /** Long short-term memory (Hochreiter & Schmidhuber 1997). Gates in the order input, forget, cell, output; states h, c. */
 export class LSTM extends Recurrent {
   override readonly className: string = 'LSTM'
+  protected override readonly stateCount = 2
   private readonly gate: ActivationLike
   private readonly unitForgetBias: boolean
 

@@ -1,5 +1,5 @@
 import { dropout } from '../../tensor/functional/index.js'
-import { flip, narrow, ones, type Parameter, type Tensor, transpose, unsqueeze, where } from '../../tensor/index.js'
+import { flip, narrow, ones, Parameter, type Tensor, transpose, unsqueeze, where, zeros } from '../../tensor/index.js'
 import { type Activation, type ActivationLike, activationName, getActivation } from '../activations.js'
 import type { ConstraintLike } from '../constraints.js'
 import type { InitializerLike } from '../initializers.js'
@@ -33,7 +33,10 @@ export interface RecurrentOptions extends LayerOptions {
   goBackwards?: boolean
   /** Outputs of masked steps are 0 instead of those of the step before. */
   zeroOutputForMask?: boolean
-  /** Not supported: pass states in and out with returnState. */
+  /**
+   * Starts from the states that the batch before ended with, in training and out of it, until `resetState()`. All batches must have one size. The
+   * states belong to no checkpoint.
+   */
   stateful?: boolean
 }
 
@@ -42,6 +45,7 @@ export const recurrentSettings = (options: RecurrentOptions) => ({
   returnState: options.returnState ?? false,
   goBackwards: options.goBackwards ?? false,
   zeroOutputForMask: options.zeroOutputForMask ?? false,
+  stateful: options.stateful ?? false,
   activation: options.activation ?? 'tanh',
   useBias: options.useBias ?? true,
   kernelInitializer: options.kernelInitializer ?? 'glorot_uniform',
@@ -92,6 +96,9 @@ export abstract class Recurrent extends Layer {
   recurrentKernel!: Parameter
   bias: Parameter | null = null
   protected readonly settings: ReturnType<typeof recurrentSettings>
+  /** Tensors of its state. */
+  protected readonly stateCount: number = 1
+  #kept: readonly Parameter[] = []
 
   constructor(
     layer: string,
@@ -105,10 +112,6 @@ export abstract class Recurrent extends Layer {
     checkCount(layer, 'units', units)
     checkRate(layer, settings.dropout)
     checkRate(layer, settings.recurrentDropout)
-    if (options.stateful)
-      throw new RangeError(
-        `${layer}: stateful layers are not supported; use returnState and pass the states in as inputs`,
-      )
     this.settings = settings
   }
 
@@ -157,6 +160,26 @@ export abstract class Recurrent extends Layer {
       })
   }
 
+  /** States that a stateful layer goes on from. */
+  private keptStates(batch: number, dtype: Tensor['dtype']): readonly Tensor[] {
+    if (this.#kept.length === 0)
+      this.#kept = Array.from(
+        { length: this.stateCount },
+        () => new Parameter(zeros([batch, this.units], { dtype }), { trainable: false }),
+      )
+    const [{ shape }] = this.#kept
+    if (shape[0] !== batch)
+      throw new RangeError(
+        `${this.className} ${this.name}: a stateful layer needs batches of one size, got ${batch} after ${shape[0]}`,
+      )
+    return this.#kept.map((state) => state.value)
+  }
+
+  /** Lets a stateful layer start from zeros again. */
+  resetState(): void {
+    for (const state of this.#kept) state.value = zeros(state.shape, { dtype: state.dtype })
+  }
+
   /** Runs over all steps. */
   protected abstract sequence(given: Sequence): SequenceResult
 
@@ -171,7 +194,10 @@ export abstract class Recurrent extends Layer {
     const mask = found ? transpose(found, 0, 1) : null
     const one = ones([batch, this.units], { dtype: given.dtype })
     const stateNoise = training && recurrentDropout > 0 ? dropout(one, { p: recurrentDropout, training }) : null
-    const result = this.sequence({ x: transpose(input, 0, 1), states, mask, reverse: goBackwards, stateNoise })
+    const { stateful } = this.settings
+    const start = stateful && states.length === 0 ? this.keptStates(batch, given.dtype) : states
+    const result = this.sequence({ x: transpose(input, 0, 1), states: start, mask, reverse: goBackwards, stateNoise })
+    if (stateful && start !== states) for (const [i, state] of result.states.entries()) this.#kept[i].value = state
     if (!mask || !zeroOutputForMask) return { ...result, mask }
     return { ...result, output: where(unsqueeze(mask, 2), result.output, 0), mask }
   }

@@ -1,7 +1,7 @@
 import { recur, rnnLayer } from '../../tensor/functional/index.js'
-import { add, linear, matmul, mul, select, type Tensor, t, zeros } from '../../tensor/index.js'
-import { getActivation } from '../activations.js'
-import { Recurrent, type RecurrentOptions, type Sequence, type SequenceResult } from './recurrent.js'
+import { add, linear, matmul, mul, relu, select, type Tensor, t, zeros } from '../../tensor/index.js'
+import { activationName, getActivation } from '../activations.js'
+import { Recurrent, type RecurrentOptions, type Sequence, type SequenceResult, unlessStandard } from './recurrent.js'
 
 /** h' = activation(x W + h U + b) (Elman 1990). */
 export class SimpleRNN extends Recurrent {
@@ -15,8 +15,15 @@ export class SimpleRNN extends Recurrent {
     const { x, states, mask, reverse, stateNoise } = given
     const activation = getActivation(this.settings.activation)
     if (!stateNoise) {
+      const name = activationName(this.settings.activation)
       const weights = { weightIh: t(this.kernel), weightHh: t(this.recurrentKernel), biasIh: this.bias }
-      const { output, h } = rnnLayer(x, weights, { h0: states[0], mask, reverse, activation })
+      const { output, h } = rnnLayer(x, weights, {
+        h0: states[0],
+        mask,
+        reverse,
+        // The functions that there are kernels for.
+        activation: name === 'relu' ? relu : unlessStandard(this.settings.activation, 'tanh'),
+      })
       return { output, states: [h] }
     }
     const weight = this.recurrentKernel.value

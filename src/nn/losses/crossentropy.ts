@@ -1,3 +1,4 @@
+import { ctcLoss } from '../../tensor/functional/index.js'
 import {
   abs,
   add,
@@ -18,6 +19,8 @@ import {
   sub,
   sum,
   type Tensor,
+  tensor,
+  transpose,
   where,
 } from '../../tensor/index.js'
 
@@ -166,3 +169,15 @@ export const tversky =
     const falseNegative = mul(total(mul(sub(one, p), y), axis), c(beta, p))
     return sub(one, div(hit, add(add(add(hit, falsePositive), falseNegative), c(EPSILON, p))))
   }
+
+/** Connectionist temporal classification (Graves et al. 2006): labels [batch, length], padded with 0 (the blank), and logits [batch, steps, classes]. */
+export function ctc(y: Tensor, logits: Tensor): Tensor {
+  if (y.ndim !== 2 || logits.ndim !== 3)
+    throw new RangeError(
+      `ctc: expected labels [batch, length] and logits [batch, steps, classes], got [${y.shape.join(', ')}] and [${logits.shape.join(', ')}]`,
+    )
+  const [batch, steps] = logits.shape
+  const counts = sum(ne(y, c(0, y)).to('i32'), -1)
+  const lengths = tensor(new Int32Array(batch).fill(steps), { shape: [batch] })
+  return ctcLoss(logSoftmax(transpose(logits, 0, 1), -1), y.to('i32'), lengths, counts, { reduction: 'none' })
+}

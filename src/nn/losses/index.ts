@@ -44,6 +44,7 @@ const BY_NAME: Record<string, (config: Config) => LossFunction> = {
   categoricalfocalcrossentropy: (config) => crossentropy.categoricalFocalCrossentropy(focalOptions(config)),
   categoricalgeneralizedcrossentropy: (config) =>
     crossentropy.categoricalGeneralizedCrossEntropy({ q: (config.q ?? 0.5) as number }),
+  ctc: () => crossentropy.ctc,
   dice: (config) => crossentropy.dice(config),
   tversky: (config) => crossentropy.tversky(config),
 }

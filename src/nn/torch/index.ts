@@ -3,3 +3,4 @@
 export * from './conv.js'
 export * from './linear.js'
 export * from './norm.js'
+export * from './rnn.js'

@@ -212,7 +212,6 @@ test('bad options and shapes are refused with what was expected', () => {
     [() => run(nn.dense(2, { kernelInitializer: 'he' }), tensor([[1]])), /unknown initializer 'he'; known/],
     [() => run(nn.conv2D(2, 3), tensor([[1, 2]])), /expected an input of 4 dimensions, got \[1, 2\]/],
     [() => run(nn.conv1D(2, 3), tensor([[[1, 2]]])), /a window of \[3\] does not fit the input \[1, 1, 2\]/],
-    [() => nn.lstm(2, { stateful: true }), /stateful layers are not supported/],
     [() => nn.bidirectional(nn.dense(2)), /must be an LSTM, GRU or SimpleRNN, got Dense/],
     [() => nn.permute([1, 3]), /dims must hold each of 1 to 2 once/],
     [() => run(nn.subtract(), [tensor([1])]), /expected two inputs, got 1/],

@@ -1,0 +1,77 @@
+"""Writes keras_layers.json beside this file: KERAS_BACKEND=torch python keras_layers.py. Numbers are sin(0.7 i + offset) times 0.6."""
+import json
+import os
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def wave(shape, offset):
+    return (0.6 * np.sin(0.7 * np.arange(int(np.prod(shape))) + offset)).reshape(shape).astype("float32")
+
+
+def fill(layer):
+    layer.set_weights([wave(w.shape, i + 1) for i, w in enumerate(layer.get_weights())])
+
+
+def flat(x):
+    return [round(float(v), 7) for v in np.asarray(ops.convert_to_numpy(x)).ravel()]
+
+
+cases = []
+
+
+def case(name, class_name, config, shapes, masks=None, training=False, calls=1, keep_weights=False):
+    layer = getattr(layers, class_name)(**config) if not callable(config) else config()
+    first = [wave(s, 10 + i) for i, s in enumerate(shapes)]
+    call = lambda x: x if len(x) > 1 else x[0]
+    layer.build([x.shape for x in first] if len(first) > 1 else first[0].shape)
+    fill(layer)
+    outputs = []
+    for n in range(calls):
+        x = [ops.convert_to_tensor(wave(s, 10 + i + 5 * n)) for i, s in enumerate(shapes)]
+        kwargs = {}
+        if masks is not None:
+            m = [None if k is None else ops.convert_to_tensor(np.array(k)) for k in masks]
+            kwargs["mask"] = m if len(m) > 1 else m[0]
+        if training is not None:
+            kwargs["training"] = training
+        y = layer(call(x), **kwargs)
+        outputs.append([flat(v) for v in (y if isinstance(y, (list, tuple)) else [y])])
+    cases.append({"name": name, "layer": {"class_name": class_name, "config": layer.get_config()}, "shapes": shapes, "masks": masks, "training": bool(training),
+                  "outputs": outputs, "weights": [flat(w) for w in layer.get_weights()] if keep_weights else None})
+
+
+case("conv_lstm_1d", "ConvLSTM1D", dict(filters=2, kernel_size=3, padding="same", return_sequences=True), [[2, 3, 4, 2]])
+case("conv_lstm_2d", "ConvLSTM2D", dict(filters=2, kernel_size=(2, 3), strides=(2, 1), return_state=True), [[1, 3, 5, 4, 2]])
+case("conv_lstm_2d_first", "ConvLSTM2D", dict(filters=3, kernel_size=2, data_format="channels_first", go_backwards=True, return_sequences=True), [[2, 2, 1, 4, 3]])
+case("conv_lstm_2d_masked", "ConvLSTM2D", dict(filters=2, kernel_size=1, dilation_rate=1, recurrent_activation="hard_sigmoid"), [[2, 3, 2, 2, 1]], masks=[[[True, True, False], [True, False, True]]])
+case("conv_lstm_3d", "ConvLSTM3D", dict(filters=1, kernel_size=2, use_bias=False), [[1, 2, 3, 3, 2, 1]])
+case("attention", "Attention", dict(use_scale=True), [[2, 3, 4], [2, 5, 4]])
+case("attention_concat", "Attention", dict(score_mode="concat", use_scale=True), [[2, 3, 4], [2, 5, 4], [2, 5, 4]])
+case("attention_masked", "Attention", dict(), [[2, 3, 4], [2, 4, 4]], masks=[[[True, True, False], [True, True, True]], [[True, True, False, False], [True, True, True, False]]])
+case("additive_attention", "AdditiveAttention", dict(), [[2, 3, 4], [2, 5, 4]])
+for kind in ("Average", "Max"):
+    case(f"adaptive_{kind}_1d".lower(), f"Adaptive{kind}Pooling1D", dict(output_size=3), [[2, 7, 2]])
+    case(f"adaptive_{kind}_2d".lower(), f"Adaptive{kind}Pooling2D", dict(output_size=(2, 3)), [[1, 5, 7, 2]])
+case("adaptive_average_3d", "AdaptiveAveragePooling3D", dict(output_size=2, data_format="channels_first"), [[1, 2, 3, 4, 5]])
+case("batch_norm_masked", "BatchNormalization", dict(), [[3, 4, 2]], masks=[[[True, True, False, False], [True, True, True, True], [True, False, False, False]]], training=True, keep_weights=True)
+case("stateful_lstm", "LSTM", dict(units=3, stateful=True, return_sequences=True), [[2, 3, 2]], calls=3)
+case("stateful_gru", "GRU", dict(units=3, stateful=True), [[2, 3, 2]], calls=2)
+case("stateful_rnn", "SimpleRNN", dict(units=3, stateful=True), [[2, 3, 2]], calls=2)
+
+
+def spectral():
+    return layers.SpectralNormalization(layers.Dense(3, name="inner"), power_iterations=2)
+
+
+case("spectral_dense", "SpectralNormalization", spectral, [[2, 4]], training=True, calls=2, keep_weights=True)
+
+y = np.array([[1, 2, 0], [3, 3, 1]], "int32")
+logits = wave([2, 6, 4], 3)
+loss = flat(keras.losses.CTC(reduction=None)(y, logits))
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keras_layers.json")
+with open(path, "w") as f:
+    json.dump({"keras": keras.__version__, "cases": cases, "ctc": loss}, f, separators=(",", ":"))
+    f.write("\n")

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import * as nn from '../../../src/nn/index.js'
+import { type Tensor, tensor } from '../../../src/tensor/index.js'
+import { numbers } from './helpers.js'
+
+/** Layers against Keras: `data/keras_layers.py` made the numbers. */
+
+interface Case {
+  readonly name: string
+  readonly layer: { readonly class_name: string; readonly config: Record<string, unknown> }
+  readonly shapes: readonly (readonly number[])[]
+  readonly masks: readonly (boolean[][] | null)[] | null
+  readonly training: boolean
+  readonly outputs: readonly (readonly number[][])[]
+  readonly weights: readonly number[][] | null
+}
+
+const { cases, ctc } = JSON.parse(readFileSync(new URL('data/keras_layers.json', import.meta.url), 'utf8')) as {
+  cases: readonly Case[]
+  ctc: readonly number[]
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+const wave = (shape: readonly number[], offset: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: size(shape) }, (_, i) => 0.6 * Math.sin(0.7 * i + offset)),
+    { shape },
+  )
+
+function close(got: readonly number[], want: readonly number[], what: string): void {
+  assert.equal(got.length, want.length, what)
+  got.forEach((value, i) => {
+    assert.ok(Math.abs(value - want[i]) <= 2e-6 * Math.max(1, Math.abs(want[i])), `${what}[${i}]: ${value}, ${want[i]}`)
+  })
+}
+
+for (const { name, layer: object, shapes, masks, training, outputs, weights } of cases) {
+  test(`${name} as in Keras`, async () => {
+    const layer = nn.layerFromConfig(object)
+    layer.ensureBuilt(shapes.length > 1 ? shapes : shapes[0])
+    for (const [i, weight] of layer.weights.entries()) weight.value = wave(weight.shape, i + 1)
+    for (const [call, want] of outputs.entries()) {
+      const inputs = shapes.map((shape, i) => wave(shape, 10 + i + 5 * call))
+      const context = nn.callContext(training)
+      masks?.forEach((mask, i) => {
+        if (mask) context.masks.set(inputs[i], tensor(mask))
+      })
+      const result = layer.run(inputs.length > 1 ? inputs : inputs[0], context)
+      const list = Array.isArray(result) ? result : [result]
+      assert.equal(list.length, want.length)
+      for (const [i, output] of list.entries())
+        close(await numbers(output), want[i], `${name}, call ${call}, output ${i}`)
+    }
+    for (const [i, want] of (weights ?? []).entries())
+      close(await numbers(layer.weights[i]), want, `${name}, weight ${i}`)
+    const again = nn.layerFromConfig({ class_name: object.class_name, config: layer.config() })
+    assert.deepEqual(again.config(), layer.config())
+  })
+}
+
+test('CTC as in Keras', async () => {
+  const labels = tensor(
+    [
+      [1, 2, 0],
+      [3, 3, 1],
+    ],
+    { dtype: 'i32' },
+  )
+  close(await numbers(nn.getLoss('ctc')(labels, wave([2, 6, 4], 3))), ctc, 'ctc')
+})
+
+test('a stateful layer begins anew after resetState, and wants batches of one size', async () => {
+  const layer = nn.gru(3, { stateful: true })
+  const x = wave([2, 3, 2], 1)
+  const run = async (): Promise<number[]> => numbers(layer.run(x, nn.callContext(false)) as Tensor)
+  const first = await run()
+  assert.notDeepEqual(await run(), first)
+  layer.resetState()
+  assert.deepEqual(await run(), first)
+  assert.throws(() => layer.run(wave([3, 3, 2], 1), nn.callContext(false)), /batches of one size/)
+})
