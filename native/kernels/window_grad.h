@@ -67,6 +67,48 @@ struct TapRange {
   }
 };
 
+// Positions of the extremes of Vec<float>::n windows of a plane side by side, all of whose columns lie inside; steps of 1 or 2, elements side
+// by side. The extreme of lane l is at[l] elements from the start of the plane.
+template <bool max, int step>
+KAIMO_INLINE vi32 extremes_in_line(const PoolGrad& p, const float* x, const TapRange& rows, int64_t start) {
+  const WindowShape& w = p.w;
+  const int h = p.first, c = p.first + 1;
+  vi32 lanes;
+  for (int l = 0; l < Vec<float>::n; ++l) lanes[l] = l * step;
+  vf32 best = {};
+  vi32 at = {};
+  for (int64_t i = rows.begin; i < rows.end; ++i) {
+    const int64_t row = rows.start + i * w.dilation[h];
+    const float* line = x + row * w.x_stride[h] + start;
+    for (int64_t j = 0; j < w.window[c]; ++j) {
+      const vf32 v = step == 1 ? vload(line + j * w.dilation[c]) : vload_even(line + j * w.dilation[c]);
+      const vi32 here = lanes + int32_t(row * w.in[c] + start + j * w.dilation[c]);
+      const bool first = i == rows.begin && j == 0;
+      const vi32 take = (max ? v > best : v < best) | ((v != v) & (best == best));
+      best = first ? v : take ? v : best;
+      at = first ? here : take ? here : at;
+    }
+  }
+  return at;
+}
+
+// Windows of one row, from `ow` on, as many as go by whole vectors; returns the first one left.
+template <bool max>
+KAIMO_NOINLINE int64_t pool_grad_line(const PoolGrad& p, const float* x, const float* g, const TapRange& rows, int64_t oh, int64_t ow, float* sums) {
+  constexpr int64_t n = Vec<float>::n;
+  const WindowShape& w = p.w;
+  const int h = p.first, c = p.first + 1;
+  const int64_t step = w.stride[c], reach = step * n + (w.window[c] - 1) * w.dilation[c];  // elements that loads touch
+  if (w.x_stride[c] != 1 || step > 2 || rows.begin >= rows.end) return ow;
+  for (; ow + n <= w.out[c]; ow += n) {
+    const int64_t start = ow * step - w.lo[c];
+    if (start < 0 || start + reach > w.in[c]) return ow;
+    const vi32 at = step == 1 ? extremes_in_line<max, 1>(p, x, rows, start) : extremes_in_line<max, 2>(p, x, rows, start);
+    for (int64_t l = 0; l < n; ++l) sums[at[l]] += g[oh * p.g->strides[h] + (ow + l) * p.g->strides[c]];
+  }
+  return ow;
+}
+
 // Two windowed dims, one lane: the usual plane of NCHW.
 template <bool max, class T, class A>
 KAIMO_NOINLINE void pool_grad_plane(const PoolGrad& p, const T* x, const T* g, A* sums) {
@@ -75,6 +117,10 @@ KAIMO_NOINLINE void pool_grad_plane(const PoolGrad& p, const T* x, const T* g, A
   for (int64_t oh = 0; oh < w.out[h]; ++oh) {
     const TapRange rows(w, h, oh);
     for (int64_t ow = 0; ow < w.out[c]; ++ow) {
+      if constexpr (sizeof(T) == 4) {
+        ow = pool_grad_line<max>(p, x, g, rows, oh, ow, sums);
+        if (ow == w.out[c]) break;
+      }
       const TapRange cols(w, c, ow);
       if (rows.begin >= rows.end || cols.begin >= cols.end) continue;
       A best = A(0);
