@@ -6,6 +6,7 @@ export type { GeneratorContext, GeneratorFunction, StreamOptions } from './combi
 export { concat, Dataset, fromArrays, fromGenerator, fromItems, fromWindows } from './dataset.js'
 export { hostArray, type Nested, type Scalar } from './host.js'
 export { checkDataState, DataIterator, type DataProgress, type DataState, type IterateOptions } from './iterator.js'
+export { permutation } from './rng.js'
 export type { ShuffleOptions } from './shuffle.js'
 export { DataError, type MaybePromise, type Position } from './source.js'
 export { fnv1a32, type HashSplitOptions, type SplitOptions, split, splitByHash } from './split.js'

@@ -41,14 +41,22 @@ export function randomBelow(next: () => number, limit: number): number {
 /** A uniform number of [0, 1) with 53 random bits. */
 export const randomUnit = (next: () => number): number => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53
 
-/** A random order of 0..length-1 (Fisher-Yates), the same for the same keys. */
-export function permutation(length: number, ...keys: readonly number[]): Uint32Array {
-  const next = randomWords(...keys)
-  const order = new Uint32Array(length)
-  for (let i = 0; i < length; i++) {
-    const j = randomBelow(next, i + 1)
+/** A permutation of 0..n-1 that depends on seed and epoch alone (Fisher-Yates over a splitmix32 stream). */
+export function permutation(n: number, seed: number, epoch = 0): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i)
+  let state = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(epoch + 1, 0xc2b2ae35)) >>> 0
+  const next = (): number => {
+    state = (state + 0x9e3779b9) >>> 0
+    let z = state
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+    return ((z ^ (z >>> 15)) >>> 0) / 4294967296
+  }
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1))
+    const held = order[i]
     order[i] = order[j]
-    order[j] = i
+    order[j] = held
   }
   return order
 }

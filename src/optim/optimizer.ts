@@ -158,13 +158,13 @@ export class Optimizer<O = unknown, N extends string = string> {
     const info = { name: param.name, shape: param.shape }
     const { weightStorage } = this
     const stores = weightStorage && param.trainable && param.dtype === 'f32' && param.shape.length > 1
-    const specs: SlotSpec[] = [...this.rule.slots(options, info)]
-    if (this.common.useEma) specs.push('ema')
-    if (this.common.lookahead) specs.push('slow')
-    if ((this.common.gradientAccumulationSteps ?? 1) > 1) specs.push('gradient_accumulator')
+    const specs = this.rule.slots(options, info).map(slotOf)
+    const common: string[] = []
+    if (this.common.useEma) common.push('ema')
+    if (this.common.lookahead) common.push('slow')
+    if ((this.common.gradientAccumulationSteps ?? 1) > 1) common.push('gradient_accumulator')
     const cells: Record<string, Parameter> = {}
-    for (const spec of specs) {
-      const { name, shape = param.shape, initial = 0 } = typeof spec === 'string' ? { name: spec } : spec
+    for (const { name, shape = param.shape, initial = 0 } of [...specs, ...common.map(slotOf)]) {
       cells[name] = new Parameter(full(shape, initial, { dtype: param.dtype }), {
         trainable: false,
         name: `${param.name}/${name}`,
@@ -276,8 +276,7 @@ export class Optimizer<O = unknown, N extends string = string> {
     const cells = this.slots(param)
     const old: Record<string, Tensor> = {}
     const info = this.infos.get(param) as ParamInfo
-    for (const spec of this.rule.slots(options, info)) {
-      const name = typeof spec === 'string' ? spec : spec.name
+    for (const { name } of this.rule.slots(options, info).map(slotOf)) {
       old[name] = cells[name].value
     }
     const before = this.masterOf(param)
@@ -380,6 +379,9 @@ export class Optimizer<O = unknown, N extends string = string> {
     if (counters.learningRate !== null && typeof this.rate === 'number') this.rate = counters.learningRate
   }
 }
+
+/** A slot by its name alone has the parameter's shape and starts at zero. */
+const slotOf = (spec: SlotSpec): Exclude<SlotSpec, string> => (typeof spec === 'string' ? { name: spec } : spec)
 
 function castAll<N extends string>(scalars: ScalarTensors<N>, like: Parameter): ScalarTensors<N> {
   return Object.fromEntries(Object.entries<Tensor>(scalars).map(([name, s]) => [name, s.to(like.dtype)])) as Record<

@@ -1,4 +1,5 @@
-import { type Batch, type EpochSource, permutation } from '../train/index.js'
+import { permutation } from '../data/rng.js'
+import type { Batch, EpochSource } from '../train/index.js'
 
 export interface BucketOptions {
   readonly batchSize: number

@@ -1,6 +1,7 @@
+import { permutation } from '../data/rng.js'
 import type { HostArray } from '../formats/index.js'
 import { tensor } from '../tensor/index.js'
-import { type Batch, type EpochSource, permutation } from '../train/index.js'
+import type { Batch, EpochSource } from '../train/index.js'
 import { streamOf } from './random-stream.js'
 
 export interface ImageSourceOptions {

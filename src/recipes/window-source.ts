@@ -1,5 +1,6 @@
+import { permutation } from '../data/rng.js'
 import { tensor } from '../tensor/index.js'
-import { type Batch, type EpochSource, permutation } from '../train/index.js'
+import type { Batch, EpochSource } from '../train/index.js'
 
 export interface WindowSourceOptions {
   readonly batchSize: number

@@ -1,3 +1,4 @@
+import { permutation } from '../data/rng.js'
 import { type Shape, Tensor, type TensorLike, tensor } from '../tensor/index.js'
 
 /** Host arrays of examples: the first dimension counts them. */
@@ -133,24 +134,4 @@ export class ArraySource implements EpochSource {
       }
     }
   }
-}
-
-/** A permutation of 0..n-1 that depends on seed and epoch alone (Fisher-Yates over a splitmix32 stream). */
-export function permutation(n: number, seed: number, epoch: number): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i)
-  let state = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(epoch + 1, 0xc2b2ae35)) >>> 0
-  const next = (): number => {
-    state = (state + 0x9e3779b9) >>> 0
-    let z = state
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
-    return ((z ^ (z >>> 15)) >>> 0) / 4294967296
-  }
-  for (let i = n - 1; i > 0; i--) {
-    const j = Math.floor(next() * (i + 1))
-    const held = order[i]
-    order[i] = order[j]
-    order[j] = held
-  }
-  return order
 }

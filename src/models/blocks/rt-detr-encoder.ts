@@ -2,9 +2,9 @@
 import { Module, torch } from '../../nn/index.js'
 import { interpolate } from '../../tensor/functional/index.js'
 import { add, cat, type Tensor, tensor } from '../../tensor/index.js'
-import { PlacedAttention } from '../detr.js'
 import type { RTDetrV2Config } from '../rt_detr_v2.js'
 import { type ActivationFn, activation } from './activations.js'
+import { PlacedAttention } from './detr-layers.js'
 import type { Recorder } from './outputs.js'
 import { flattenGrid, unflattenGrid } from './vision.js'
 

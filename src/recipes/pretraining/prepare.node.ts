@@ -1,8 +1,9 @@
+import { permutation } from '../../data/rng.js'
 import { AutoConfig, AutoModelForMaskedLM, type PreTrainedModel } from '../../models/index.node.js'
 import { findSource, openTokenizer } from '../../tasks/open.node.js'
 import { TextModel } from '../../tasks/text-model.js'
 import { AutoTokenizer, type PreTrainedTokenizer, saveTokenizer } from '../../text/tokenizers/index.node.js'
-import { permutation } from '../../train/index.js'
+
 import { maskedClassLoss } from '../fine-tuning/loss.js'
 import { FineTunedModel, TrainingMode } from '../fine-tuning/model.js'
 import { fineTuningOptimizer } from '../fine-tuning/optimizer.js'
