@@ -1,7 +1,7 @@
 // Builds the addon with sanitizers and runs native tests under them: `node scripts/test-sanitized.mjs [address,undefined|thread] [test files]`.
-// Without files: the op tests for address and undefined behaviour, the executor's own test for threads.
+// Without files: the op tests; for threads the executor's own test before them. Races in Node itself, which is not instrumented, do not count.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -24,7 +24,7 @@ function runtimeLibrary(name) {
   return found
 }
 
-/** Threads are checked outside of node, whose own code is not instrumented. */
+/** The pool, the executor and programs outside of node. */
 function testExecutor() {
   const folder = join(root, 'build', 'sanitize-thread')
   mkdirSync(folder, { recursive: true })
@@ -53,14 +53,27 @@ function testInNode(tests) {
   const libraries = sanitize
     .split(',')
     .map((name) => runtimeLibrary({ address: 'asan', undefined: 'ubsan', thread: 'tsan' }[name] ?? name))
-  return run(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=1', ...tests], {
+  const logs = join(root, 'build', `sanitize-${sanitize.replace(',', '-')}`, 'logs')
+  rmSync(logs, { recursive: true, force: true })
+  mkdirSync(logs)
+  const status = run(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=1', ...tests], {
     LD_PRELOAD: libraries.join(':'),
     // Node never frees some of what it allocates; the addon's own memory is counted by its tests.
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
     UBSAN_OPTIONS: 'print_stacktrace=1',
+    TSAN_OPTIONS: `exitcode=0:log_path=${join(logs, 'race')}`,
     KAIMO_ADDON: join(root, 'build', `sanitize-${sanitize.replace(',', '-')}`, 'kaimo.node'),
   })
+  return status === 0 ? reportRaces(logs) : status
 }
 
-process.exitCode =
-  sanitize === 'thread' && files.length === 0 ? testExecutor() : testInNode(files.length > 0 ? files : OP_TESTS)
+/** Prints the thread sanitizer's reports that name the addon; 1 if there are any. */
+function reportRaces(folder) {
+  const reports = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), 'utf8').split(/^={18}$/m))
+  const ours = reports.filter((report) => report.includes('kaimo.node'))
+  for (const report of ours) console.error(report)
+  return ours.length > 0 ? 1 : 0
+}
+
+const executor = sanitize === 'thread' && files.length === 0 ? testExecutor() : 0
+process.exitCode = executor === 0 ? testInNode(files.length > 0 ? files : OP_TESTS) : executor

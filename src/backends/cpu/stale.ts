@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path'
 /** Sources by path from the package's root: size in bytes and SHA-256, as `scripts/build-native.mjs` writes them beside the addon. */
 type Sources = Readonly<Record<string, readonly [bytes: number, sha256: string]>>
 
-/** The folder with `native/`, or null where an addon came without its sources. */
+/** The folder with `native/addon`, or null where an addon came without its sources. */
 function sourceRoot(addon: string): string | null {
   const folders = ['..', '../..'].map((up) => join(dirname(addon), up))
-  return folders.find((folder) => existsSync(join(folder, 'native'))) ?? null
+  return folders.find((folder) => existsSync(join(folder, 'native', 'addon'))) ?? null
 }
 
 function differs(file: string, [bytes, sha256]: readonly [number, string], built: number): boolean {
