@@ -3,20 +3,13 @@
 //   ./attention_bench [threads] [filter]      KAIMO_BENCH_CPU=1: processor time instead of the clock
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <string>
 
 #include "../kernels/attention_grad.h"
 #include "bench_pool.h"
+#include "bench_time.h"
 
 using namespace kaimo;
-
-static double now() {
-  static const clockid_t clock = std::getenv("KAIMO_BENCH_CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
-  timespec t;
-  clock_gettime(clock, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
 
 struct Values {
   std::vector<float> memory;
@@ -26,22 +19,6 @@ struct Values {
     view = Operand{reinterpret_cast<char*>(memory.data()), DType::f32, 4, {a, b, c, d}, {b * c * d, c * d, d, 1}};
   }
 };
-
-template <typename F>
-static double best_rate(double flops, F f) {
-  const int inner = std::max(1, int(1e8 / flops));
-  double best = 1e30, total = 0;
-  for (int r = 0; r < 40 && (r < 5 || total < 0.25); ++r) {
-    const double t0 = now();
-    for (int i = 0; i < inner; ++i) {
-      if (f() != Status::ok) return 0;
-    }
-    const double t = now() - t0;
-    best = std::min(best, t / inner);
-    total += t;
-  }
-  return flops / best / 1e9;
-}
 
 int main(int argc, char** argv) {
   Pool pool(argc > 1 ? std::atoi(argv[1]) : 1);

@@ -5,42 +5,18 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <string>
 
 #include "../kernels/conv_grad.h"
 #include "bench_pool.h"
+#include "bench_time.h"
 
 using namespace kaimo;
-
-static double now() {
-  static const clockid_t clock = std::getenv("KAIMO_BENCH_CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
-  timespec t;
-  clock_gettime(clock, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
 
 static Operand tensor(std::vector<float>& memory, int64_t a, int64_t b, int64_t c, int64_t d) {
   memory.resize(size_t(a * b * c * d));
   for (size_t i = 0; i < memory.size(); ++i) memory[i] = float(i % 17) - 8;
   return Operand{reinterpret_cast<char*>(memory.data()), DType::f32, 4, {a, b, c, d}, {b * c * d, c * d, d, 1}};
-}
-
-// Best rate over some runs, in GFLOP/s.
-template <typename F>
-static double best_rate(double flops, F f) {
-  const int inner = std::max(1, int(1e8 / flops));
-  double best = 1e30, total = 0;
-  for (int r = 0; r < 40 && (r < 5 || total < 0.25); ++r) {
-    const double t0 = now();
-    for (int i = 0; i < inner; ++i) {
-      if (f() != Status::ok) return 0;
-    }
-    const double t = now() - t0;
-    best = std::min(best, t / inner);
-    total += t;
-  }
-  return flops / best / 1e9;
 }
 
 // The product [m, k] [k, n] as the engine runs it; `transposed`: A is stored [k, m].

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 
 #include "bench_pool.h"
+#include "bench_time.h"
 #include "../kernels/dot_general.h"
 
 using namespace kaimo;
@@ -29,14 +29,6 @@ static Operand flat(Operand o) {
   }
   o.rank = 2;
   return o;
-}
-
-// Wall time, or with KAIMO_BENCH_CPU set the process's own time (one thread on a busy machine).
-static double now() {
-  static const clockid_t clock = std::getenv("KAIMO_BENCH_CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
-  timespec t;
-  clock_gettime(clock, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
 
 // Products come from a ring of buffers, as a training step's do: what was read or written last is not in the cache.
