@@ -123,18 +123,8 @@ struct GruBackward {
       fetch_row(recurrent + at * units + part.unit0, 1, 0, part.units);
       if (before >= 0) fetch_row(hidden + (before * shape.rows + part.row0 + r) * units + part.unit0, 1, 0, part.units);
     }
-    if (part.first) {
-      for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
-    } else {
-      product->multiply(part.side, part.tile0, part.tile1, part.block, part.sums, kNr<T>);
-    }
-    if (part.step < 0) {
-      for (int64_t r = 0; r < part.rows; ++r) {
-        const int64_t at = (part.row0 + r) * units + part.unit0;
-        for (int64_t u = 0; u < part.units; ++u) dh0[at + u] = carry[at + u] + part.sums[r * kNr<T> + u];
-      }
-      return;
-    }
+    sums_from_before(*product, part);
+    if (part.step < 0) return add_carried(part, units, carry, dh0);
     const T* h_before = before < 0 ? h0 : hidden + before * shape.rows * units;
     for (int64_t r = 0; r < part.rows; ++r) row(part, part.row0 + r, part.sums + r * kNr<T>, h_before + (part.row0 + r) * units + part.unit0);
     const int64_t at = part.step * shape.rows + part.row0;

@@ -136,15 +136,11 @@ struct LstmBackward {
       fetch_row(cells + at * units + part.unit0, 1, 0, part.units);
       if (before >= 0) fetch_row(cells + (before * shape.rows + part.row0 + r) * units + part.unit0, 1, 0, part.units);
     }
-    if (part.first) {
-      for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
-    } else {
-      product->multiply(part.side, part.tile0, part.tile1, part.block, part.sums, kNr<T>);
-    }
+    sums_from_before(*product, part);
     if (part.step < 0) {
+      add_carried(part, units, carry_h, dh0);
       for (int64_t r = 0; r < part.rows; ++r) {
         const int64_t at = (part.row0 + r) * units + part.unit0;
-        for (int64_t u = 0; u < part.units; ++u) dh0[at + u] = carry_h[at + u] + part.sums[r * kNr<T> + u];
         __builtin_memcpy(dc0 + at, carry_c + at, sizeof(T) * size_t(part.units));
       }
       return;

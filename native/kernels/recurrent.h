@@ -109,6 +109,25 @@ struct StepPart {
   T *sums, *buffer;       // [rows, panels of a block * kNr]; scratch
 };
 
+// What a part's rows get from the step before, or zeros where there was none: [rows, kNr] on the way back.
+template <typename T>
+KAIMO_INLINE void sums_from_before(const StepProduct<T>& product, const StepPart<T>& part) {
+  if (part.first) {
+    for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
+  } else {
+    product.multiply(part.side, part.tile0, part.tile1, part.block, part.sums, kNr<T>);
+  }
+}
+
+// The gradient of the first state, [N, H]: what was carried past all steps and what came through the product.
+template <typename T>
+KAIMO_INLINE void add_carried(const StepPart<T>& part, int64_t units, const T* carry, T* out) {
+  for (int64_t r = 0; r < part.rows; ++r) {
+    const int64_t at = (part.row0 + r) * units + part.unit0;
+    for (int64_t u = 0; u < part.units; ++u) out[at + u] = carry[at + u] + part.sums[r * kNr<T> + u];
+  }
+}
+
 struct StepShape {
   int64_t steps, rows, units;
   bool reverse;

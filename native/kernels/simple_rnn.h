@@ -85,18 +85,8 @@ struct RnnBackward {
 
   void part(const StepPart<T>& part) const {
     const int64_t units = shape.units;
-    if (part.first) {
-      for (int64_t i = 0; i < part.rows * kNr<T>; ++i) part.sums[i] = T(0);
-    } else {
-      product->multiply(part.side, part.tile0, part.tile1, part.block, part.sums, kNr<T>);
-    }
-    if (part.step < 0) {
-      for (int64_t r = 0; r < part.rows; ++r) {
-        const int64_t at = (part.row0 + r) * units + part.unit0;
-        for (int64_t u = 0; u < part.units; ++u) dh0[at + u] = carry[at + u] + part.sums[r * kNr<T> + u];
-      }
-      return;
-    }
+    sums_from_before(*product, part);
+    if (part.step < 0) return add_carried(part, units, carry, dh0);
     for (int64_t r = 0; r < part.rows; ++r) row(part, part.row0 + r, part.sums + r * kNr<T>);
     product->put(1 - part.side, part.tile0, part.tile1, part.unit0, part.units, dprojected + (part.step * shape.rows + part.row0) * units + part.unit0, units, 1, part.buffer);
   }
