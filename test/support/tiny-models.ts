@@ -20,6 +20,13 @@ export class Folders {
     return folder
   }
 
+  /** Writes a text file and returns its path. */
+  async write(folder: string, name: string, text: string): Promise<string> {
+    const path = join(folder, name)
+    await writeFile(path, text)
+    return path
+  }
+
   /** A model of random weights with a WordPiece vocabulary. */
   private async model(auto: AutoModelFactory, config: object): Promise<string> {
     const folder = await this.make()

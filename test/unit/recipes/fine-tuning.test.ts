@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { AutoConfig, AutoModelForMaskedLM, AutoModelForSequenceClassification } from '../../../src/node.js'
@@ -14,11 +13,7 @@ after(() => folders.remove())
 
 const base = await folders.bert(AutoModelForMaskedLM)
 const data = await folders.make()
-const write = async (name: string, text: string): Promise<string> => {
-  const path = join(data, name)
-  await writeFile(path, text)
-  return path
-}
+const write = (name: string, text: string): Promise<string> => folders.write(data, name, text)
 
 /** Texts on cats are good, those on dogs are bad. */
 const places = ['on the mat', 'in paris', 'in london', 'on a fox', 'on the city', 'in a mat', 'who sat', 'where who']

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { AutoModel } from '../../../src/node.js'
@@ -14,11 +14,7 @@ const folders = new Folders()
 after(() => folders.remove())
 const base = await folders.bert(AutoModel)
 const data = await folders.make()
-const write = async (name: string, text: string): Promise<string> => {
-  const path = join(data, name)
-  await writeFile(path, text)
-  return path
-}
+const write = (name: string, text: string): Promise<string> => folders.write(data, name, text)
 
 /** Texts on cats are near, texts on a cat and a dog are not. */
 const [cats, dogs] = [
