@@ -43,7 +43,12 @@ const truncate = (x: Value): Value => e.select(e.compare('LT', x, e.zeros(x)), e
 const share = (loses: 'LT' | 'GT', ct: Value, winner: Value, other: Value): Value =>
   e.select(e.compare(loses, winner, other), e.zeros(ct), e.select(e.compare('EQ', winner, other), e.scale(ct, 0.5), ct))
 
-const sumOfSquares = (a: Value, b: Value): Value => e.add(e.square(a), e.square(b))
+/** numerator / (a^2 + b^2); 0 at the origin, where atan2 has no derivative. */
+function overSquares(numerator: Value, a: Value, b: Value): Value {
+  const squares = e.add(e.square(a), e.square(b))
+  const atOrigin = e.compare('EQ', squares, e.zeros(squares))
+  return e.select(atOrigin, e.zeros(squares), e.divide(numerator, squares))
+}
 
 export const binaryRules = {
   add: operandRules<'add'>(
@@ -88,8 +93,8 @@ export const binaryRules = {
     (ct, [a, b]) => share('GT', ct, b, a),
   ),
   atan2: operandRules<'atan2'>(
-    (ct, [a, b]) => e.multiply(ct, e.divide(b, sumOfSquares(a, b))),
-    (ct, [a, b]) => e.negate(e.multiply(ct, e.divide(a, sumOfSquares(a, b)))),
+    (ct, [a, b]) => e.multiply(ct, overSquares(b, a, b)),
+    (ct, [a, b]) => e.negate(e.multiply(ct, overSquares(a, a, b))),
   ),
   select: operandRules<'select'>(
     (ct) => ct,

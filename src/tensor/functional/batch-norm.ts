@@ -166,6 +166,7 @@ export function runningStatistics(
   options: RunningOptions,
 ): { mean: Tensor; variance: Tensor } {
   const torch = options.convention === 'torch'
+  if (torch && options.count === 0) return { mean: toFloat(running.mean), variance: toFloat(running.variance) }
   const fresh = torch ? (options.momentum ?? 0.1) : 1 - (options.momentum ?? 0.99)
   const unbias = torch ? options.count / Math.max(options.count - 1, 0) : 1
   const blend = (old: TensorLike, next: Tensor, factor: number): Tensor => {

@@ -220,7 +220,11 @@ function lpPool(
   const power = (y: Tensor, exponent: number): Tensor => record('power', [y, constant(exponent, y.dtype, y.shape)], {})
   const mean = average(power(input, p), kernelSize, options)
   const count = sizeOf(perDim(op, 'kernelSize', kernelSize, rank, 1))
-  return power(record('multiply', [mean, constant(count, mean.dtype, mean.shape)], {}), 1 / p)
+  const total = record('multiply', [mean, constant(count, mean.dtype, mean.shape)], {})
+  // A window of zeros passes no gradient; that of the root would be infinite.
+  const [zero, one] = [constant(0, total.dtype, total.shape), constant(1, total.dtype, total.shape)]
+  const empty = record('compare', [total, zero], { direction: 'EQ' })
+  return record('select', [empty, zero, power(record('select', [empty, one, total], {}), 1 / p)], {})
 }
 
 /** (sum of x^p over the window)^(1/p), as torch computes it: no absolute value is taken. */

@@ -1,4 +1,5 @@
 import { isFloat } from '../../ir/index.js'
+import { composite } from '../control.js'
 import { asTensor, record, type TensorLike } from '../core.js'
 import { align, cast, computeType, resultType } from '../promote.js'
 import type { Tensor } from '../tensor.js'
@@ -29,6 +30,7 @@ import {
   trueDivide,
   where,
 } from './elementwise.js'
+import { defineGradient } from './gradient-rule.js'
 import { isfinite, isinf, reciprocal, signbit, square, trunc } from './math.js'
 
 /** Two- and three-operand functions composed of primitives. */
@@ -126,17 +128,32 @@ export function logaddexp(x: TensorLike, y: TensorLike): Tensor {
 export function copysign(x: TensorLike, y: TensorLike): Tensor {
   const dtype = resultType(x, y)
   const [a, b] = align('copysign', [x, y], isFloat(dtype) ? dtype : 'f32')
-  const size = abs(a)
-  return where(signbit(b), neg(size), size)
+  return composite('copysign', {}, [a, b], ([magnitude, sign]) => {
+    const size = abs(magnitude)
+    return [where(signbit(sign), neg(size), size)]
+  })[0]
 }
+
+// As torch: the quotient of result and operand, so NaN and infinities have no derivative.
+defineGradient('copysign', ([ct], { inputs: [x], outputs: [y] }) => {
+  const zero = like(0, x)
+  return [ct && where(eq(x, zero), zero, mul(ct, trueDivide(y, x))), null]
+})
 
 /** x + weight * (y - x), exact at both ends. */
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
-  const [a, b, w] = align('lerp', [x, y, weight])
-  const step = sub(b, a)
-  const near = lt(abs(w), like(0.5, w))
-  return where(near, add(a, mul(w, step)), sub(b, mul(step, sub(like(1, w), w))))
+  const operands = align('lerp', [x, y, weight])
+  return composite('lerp', {}, operands, ([a, b, w]) => {
+    const step = sub(b, a)
+    const near = lt(abs(w), like(0.5, w))
+    return [where(near, add(a, mul(w, step)), sub(b, mul(step, sub(like(1, w), w))))]
+  })[0]
 }
+
+// The two branches have one derivative, which is finite where the other branch overflows.
+defineGradient('lerp', ([ct], { inputs: [a, b, w] }) =>
+  ct ? [mul(ct, sub(like(1, w), w)), mul(ct, w), mul(ct, sub(b, a))] : [null, null, null],
+)
 
 /** t + value * x * y. */
 export function addcmul(t: TensorLike, x: TensorLike, y: TensorLike, value: TensorLike = 1): Tensor {

@@ -125,7 +125,11 @@ export function indexSelect(like: TensorLike, dim: number, indices: TensorLike):
   const index = asIndex('indexSelect', indices)
   if (index.ndim > 1)
     throw fail('indexSelect', `takes a vector of indices, got ${typeText(index)}; use take(x, indices, dim)`)
-  return take(like, index.ndim === 0 ? reshape(index, 1) : index, dim)
+  const vector = index.ndim === 0 ? reshape(index, 1) : index
+  const x = asTensor(like)
+  // A scalar counts as one slice.
+  if (x.ndim === 0) return reshape(take(reshape(x, 1), vector, dim), [])
+  return take(x, vector, dim)
 }
 
 /**

@@ -1,10 +1,11 @@
+import { sameShape } from '../../ir/index.js'
 import { broadcastShapes, broadcastTo } from '../broadcast.js'
 import { composite, scan } from '../control.js'
 import { asTensor, type TensorLike } from '../core.js'
 import { fail, typeText } from '../dims.js'
 import { cast, computeType, promote, toFloat } from '../promote.js'
 import type { Tensor } from '../tensor.js'
-import { eye, iota, tril, triu, zeros } from './creation.js'
+import { eye, iota, ones, tril, triu, zeros } from './creation.js'
 import { abs, add, eq, ge, like as likeOf, lt, mul, neg, sqrt, sub, trueDivide, where } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
 import { cat } from './join.js'
@@ -49,8 +50,11 @@ function places(m: Tensor) {
   }
 }
 
-/** Gauss-Jordan elimination with partial pivoting of [A | B]: A becomes the identity, B the solution; also signed pivots [n, ...]. */
-function eliminate(augmented: Tensor, n: number): { reduced: Tensor; pivots: Tensor } {
+/**
+ * Gauss-Jordan elimination with partial pivoting of [A | B]: A becomes the identity, B the solution; also signed pivots [n, ...].
+ * A pivot of 0 makes its row infinite or NaN, or leaves it where only the pivots are wanted.
+ */
+function eliminate(augmented: Tensor, n: number, onlyPivots = false): { reduced: Tensor; pivots: Tensor } {
   const { row, column, rowOf, columnOf } = places(augmented)
   const step = (m: Tensor, k: Tensor): readonly [Tensor, Tensor] => {
     const candidates = where(ge(row, k), abs(columnOf(m, k)), likeOf(-1, m))
@@ -59,7 +63,8 @@ function eliminate(augmented: Tensor, n: number): { reduced: Tensor; pivots: Ten
     const pivotRow = rowOf(m, isBest)
     const swapped = where(isK, pivotRow, where(isBest, rowOf(m, isK), m))
     const pivot = sum(where(eq(column, k), pivotRow, likeOf(0, m)), -1, KEPT)
-    const scaled = trueDivide(pivotRow, pivot)
+    const divisor = onlyPivots ? where(eq(pivot, likeOf(0, m)), likeOf(1, m), pivot) : pivot
+    const scaled = trueDivide(pivotRow, divisor)
     const next = where(isK, scaled, sub(swapped, mul(columnOf(swapped, k), scaled)))
     const signed = where(eq(best, k), pivot, neg(pivot))
     return [next, reshape(signed, m.shape.slice(0, -2))]
@@ -75,13 +80,15 @@ function eliminate(augmented: Tensor, n: number): { reduced: Tensor; pivots: Ten
 export function solve(matrix: TensorLike, right: TensorLike): Tensor {
   const [a, given] = promote([matrix, right], computeType(promote([matrix, right])[0].dtype))
   requireSquare('solve', a)
-  const isVector = given.ndim === 1 || (given.ndim === a.ndim - 1 && given.ndim > 1)
+  // As torch: one dimension less than A is a batch of vectors only where it has the batch of A, else matrices to broadcast.
+  const isVector = given.ndim === 1 || sameShape(given.shape, a.shape.slice(0, -1))
   const b = isVector ? unsqueeze(given, given.ndim) : given
   const n = a.shape[a.ndim - 1]
   if (b.shape[b.ndim - 2] !== n) throw fail('solve', `B ${typeText(given)} must have the ${n} rows of A ${typeText(a)}`)
   const batch = broadcastShapes('solve', a.shape.slice(0, -2), b.shape.slice(0, -2))
   const k = b.shape[b.ndim - 1]
   const operands = [broadcastTo(a, [...batch, n, n]), broadcastTo(b, [...batch, n, k])]
+  if (n === 0) return isVector ? reshape(operands[1], [...batch, 0]) : operands[1]
   const [x] = inDouble('solve', operands, ([m, v]) => {
     const { reduced } = eliminate(cat([m, v], -1), n)
     return [narrow(reduced, -1, n, k)]
@@ -102,17 +109,21 @@ export function inv(like: TensorLike): Tensor {
   return solve(x, expand(eye(x.shape[x.ndim - 1], undefined, { dtype: x.dtype }), x.shape))
 }
 
-/** Determinant of matrices [..., n, n]. The gradient needs an invertible matrix. */
+/** Determinant of matrices [..., n, n]. As in torch the gradient of a singular matrix is 0. */
 export function det(like: TensorLike): Tensor {
   const x = toFloat(like)
   requireSquare('det', x)
-  return inDouble('det', [x], ([m]) => [prod(eliminate(m, m.shape[m.ndim - 1]).pivots, 0)])[0]
+  const n = x.shape[x.ndim - 1]
+  if (n === 0) return ones(x.shape.slice(0, -2), { dtype: x.dtype })
+  return inDouble('det', [x], ([m]) => [prod(eliminate(m, n, true).pivots, 0)])[0]
 }
 
 defineGradient('det', ([ct], { inputs: [x], outputs: [y] }) => {
   if (!ct) return [null]
-  const scale = mul(ct, y)
-  return [mul(reshape(scale, [...scale.shape, 1, 1]), transpose(inv(x)))]
+  const ofMatrix = (value: Tensor): Tensor => reshape(value, [...value.shape, 1, 1])
+  const singular = ofMatrix(eq(y, likeOf(0, y)))
+  const invertible = where(singular, eye(x.shape[x.ndim - 1], undefined, { dtype: x.dtype }), x)
+  return [mul(ofMatrix(mul(ct, y)), transpose(inv(invertible)))]
 })
 
 /** Lower triangular L with A = L L^T, for symmetric positive definite A [..., n, n]; NaN where A is not. */

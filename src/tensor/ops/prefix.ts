@@ -6,7 +6,7 @@ import { cast, toFloat, widened } from '../promote.js'
 import type { Tensor } from '../tensor.js'
 import { logaddexp } from './arithmetic.js'
 import { iota } from './creation.js'
-import { add, ge, le, logicalOr, mul, ne, where } from './elementwise.js'
+import { add, eq, ge, le, like, logicalAnd, logicalOr, mul, ne, where } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
 import { cat } from './join.js'
 import { flip } from './rearrange.js'
@@ -56,7 +56,12 @@ export const cumprod = (x: TensorLike, dim: number): Tensor =>
 
 /** log(sum(exp(x))) of the elements up to each place along `dim`. */
 export const logcumsumexp = (x: TensorLike, dim: number): Tensor =>
-  cumulative('logcumsumexp', toFloat(x), dim, ([a], [b]) => [logaddexp(a, b)])
+  cumulative('logcumsumexp', toFloat(x), dim, ([a], [b]) => {
+    // Two sums of nothing stay one, and pass no gradient.
+    const [none, zero] = [like(Number.NEGATIVE_INFINITY, a), like(0, a)]
+    const empty = logicalAnd(eq(a, none), eq(b, none))
+    return [where(empty, none, logaddexp(where(empty, zero, a), where(empty, zero, b)))]
+  })
 
 function cumulativeExtreme(name: 'cummax' | 'cummin', like: TensorLike, dim: number): Indexed {
   const x = asTensor(like)

@@ -54,7 +54,7 @@ function multiHead(a: Args): PyValue {
 /** nn.TransformerEncoderLayer(**a) without dropout. */
 function encoderLayer(a: Args): Tensor {
   const [options, weights] = [a.dict('a'), a.others]
-  const batchFirst = given(options, 'batch_first') === true
+  const batchFirst = given(options, 'batch_first') === true || a.tensor('x').ndim === 2
   const activation = given(options, 'activation') === 'gelu' ? gelu : relu
   const eps = optionOf(options, 'layer_norm_eps', 1e-5)
   const norm = (x: Tensor, i: number): Tensor =>

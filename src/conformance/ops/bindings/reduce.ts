@@ -4,10 +4,18 @@ import { NamedTuple, type PyValue } from '../values.js'
 
 type Reduction = (x: T.Tensor, dim: number[] | undefined, options: T.ReduceOptions) => T.Tensor
 
+/** Dimensions to reduce; an empty list means all, as in torch. */
+const dims = (a: Args): number[] | undefined => {
+  const given = a.maybeInts('dim')
+  return given?.length === 0 ? undefined : given
+}
+
 const over =
   (fn: Reduction) =>
-  (a: Args): T.Tensor =>
-    fn(a.tensor('input'), a.maybeInts('dim'), { keepdim: a.bool('keepdim') })
+  (a: Args): T.Tensor => {
+    const x = a.tensor('input')
+    return fn(a.has('dtype') ? T.cast(x, a.dtype('dtype')) : x, dims(a), { keepdim: a.bool('keepdim') })
+  }
 
 const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   'torch.sum': T.sum,
@@ -23,7 +31,7 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
 
 const overDims = bindings(
   Object.fromEntries(
-    Object.entries(REDUCTIONS).map(([path, fn]) => [`${path}(input, dim=None, keepdim=False)`, over(fn)]),
+    Object.entries(REDUCTIONS).map(([path, fn]) => [`${path}(input, dim=None, keepdim=False, dtype=None)`, over(fn)]),
   ),
 )
 
@@ -53,7 +61,7 @@ const SPREAD = '(input, dim=None, unbiased=None, correction=1, keepdim=False)'
 const spread =
   (fn: typeof T.std) =>
   (a: Args): T.Tensor =>
-    fn(a.tensor('input'), a.maybeInts('dim'), { correction: correction(a), keepdim: a.bool('keepdim') })
+    fn(a.tensor('input'), dims(a), { correction: correction(a), keepdim: a.bool('keepdim') })
 
 const softened =
   (fn: (x: T.Tensor, dim: number) => T.Tensor) =>
