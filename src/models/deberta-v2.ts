@@ -1,7 +1,22 @@
 /** DeBERTa v2 and v3 (He et al. 2021): attention to contents and to relative places, apart. */
 import { Module, torch } from '../nn/index.js'
-import { linear } from '../tensor/functional/index.js'
-import { asTensor, logicalAnd, ne, Parameter, reshape, type Tensor, unsqueeze, zeros } from '../tensor/index.js'
+import { linear, logSoftmax, mseLoss } from '../tensor/functional/index.js'
+import {
+  asTensor,
+  ge,
+  logicalAnd,
+  mean,
+  mul,
+  ne,
+  neg,
+  Parameter,
+  reshape,
+  sum,
+  type Tensor,
+  unsqueeze,
+  where,
+  zeros,
+} from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
 import {
   type DebertaV2Config,
@@ -215,6 +230,29 @@ export class DebertaV2ForSequenceClassification extends SequenceClassifier<Deber
   protected override scores({ last_hidden_state: states }: BaseModelOutput): Tensor {
     return this.classifier.forward(this.dropout.forward(this.pooler.forward(states)))
   }
+
+  override forward(inputs: ModelInputs): LogitsOutput {
+    const { labels } = inputs
+    if (this.config.problem_type || labels === null || labels === undefined) return super.forward(inputs)
+    const { logits: scores, ...others } = super.forward({ ...inputs, labels: null })
+    return { ...unstatedLoss(scores, asTensor(labels)), ...others }
+  }
+}
+
+/**
+ * Loss where the config states no problem type, as DebertaV2ForSequenceClassification of transformers has it: one label is regression
+ * (and its scores are then [B]), class indices below 0 do not count, and [B, L] are weights of the classes.
+ */
+function unstatedLoss(scores: Tensor, labels: Tensor): { readonly loss: Tensor; readonly logits: Tensor } {
+  if (scores.shape[1] === 1) {
+    const logits = reshape(scores, [-1])
+    return { loss: mseLoss(logits, reshape(labels.to(logits.dtype), [-1])), logits }
+  }
+  if (labels.ndim === 1 || labels.shape[labels.ndim - 1] === 1) {
+    const classes = reshape(labels, [-1]).to('i32')
+    return { loss: tokenLoss(scores, where(ge(classes, 0), classes, -100)), logits: scores }
+  }
+  return { loss: neg(mean(sum(mul(logSoftmax(scores, -1), labels), -1))), logits: scores }
 }
 
 export class DebertaV2ForMultipleChoice extends ChoiceClassifier<DebertaV2Config> {

@@ -293,7 +293,9 @@ export class EsmModel extends EncoderModel<EsmConfig> {
 
   override forward(inputs: ModelInputs): BaseModelOutput {
     const recorder = new Recorder(this.config, inputs)
-    const x = this.embeddings.forward(inputs)
+    const { inputs_embeds: given } = inputs
+    // Vectors that were given take the place of all that embeddings do.
+    const x = given === null || given === undefined ? this.embeddings.forward(inputs) : asTensor(given)
     const tokens = x.shape[1]
     const causal = this.config.is_decoder ? causalMask(tokens, tokens, 0) : null
     const mask = both(keyMask(inputs.attention_mask), causal)
