@@ -4,7 +4,27 @@ import { NEWER_THAN_PATTERNS } from './unicode/classes.js'
 /** A class without its brackets, by what a pattern calls it. */
 const known = (inside: string): string => `[[${inside}]--[${NEWER_THAN_PATTERNS()}]]`
 
-const WORD = (): string => `${known('\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}')}\\u{b2}\\u{b3}\\u{b9}\\u{bc}-\\u{be}`
+const WORD = (): string => known('\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}')
+
+/** `\w` outside of brackets, which reads a table of Latin-1 where some numbers are word characters. */
+export const LONE_WORD = (): string => `${WORD()}\\u{b2}\\u{b3}\\u{b9}\\u{bc}-\\u{be}`
+
+/** Spacing marks that start a character of their own all the same (UAX 29, table 2). */
+const APART =
+  '\\u{102b}\\u{102c}\\u{1038}\\u{1062}-\\u{1064}\\u{1067}-\\u{106d}\\u{1083}\\u{1087}-\\u{108c}\\u{108f}\\u{109a}-\\u{109c}\\u{1a61}\\u{1a63}\\u{1a64}\\u{aa7b}\\u{aa7d}\\u{11720}\\u{11721}'
+
+const EXTENDS = `[[\\p{Grapheme_Extend}\\p{Mc}\\p{Emoji_Modifier}\\u{200d}\\u{e33}\\u{eb3}]--[${APART}]]*`
+
+/** One character as readers see it (UAX 29): `\X`. */
+export const GRAPHEME = [
+  '\\r\\n',
+  `\\p{Regional_Indicator}{2}${EXTENDS}`,
+  `\\p{Extended_Pictographic}(?:[\\p{Grapheme_Extend}\\p{Emoji_Modifier}]*\\u{200d}\\p{Extended_Pictographic})*${EXTENDS}`,
+  `[\\u{1100}-\\u{115f}\\u{a960}-\\u{a97c}]*(?:[\\u{ac00}-\\u{d7a3}]|[\\u{1160}-\\u{11a7}\\u{d7b0}-\\u{d7c6}])[\\u{1160}-\\u{11ff}\\u{d7b0}-\\u{d7fb}]*${EXTENDS}`,
+  `[\\u{1100}-\\u{115f}\\u{a960}-\\u{a97c}]+${EXTENDS}`,
+  `[^\\p{Cc}\\p{Zl}\\p{Zp}]${EXTENDS}`,
+  '[^]',
+].join('|')
 
 /** Escapes that stand for a class, in lower case; the capital negates. */
 export const CLASS_ESCAPES: Readonly<Record<string, () => string>> = {
@@ -29,7 +49,7 @@ const POSIX: Readonly<Record<string, () => string>> = {
   space: () => '\\p{White_Space}',
   upper: () => known('\\p{Uppercase}'),
   xdigit: () => '0-9a-fA-F',
-  word: () => known('\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}'),
+  word: WORD,
   any: () => '\\u{0}-\\u{10ffff}',
   assigned: () => known('\\P{Cn}'),
 }

@@ -1,6 +1,6 @@
 /** Regular expressions of tokenizer files (Oniguruma, syntax of Ruby) as JavaScript's. */
 import { FormatError } from '../../formats/errors.js'
-import { CLASS_ESCAPES, caseVariants, posixClass, propertyClass } from './regex-classes.js'
+import { CLASS_ESCAPES, caseVariants, GRAPHEME, LONE_WORD, posixClass, propertyClass } from './regex-classes.js'
 
 const MAX_LENGTH = 100_000
 const MAX_DEPTH = 100
@@ -21,6 +21,18 @@ const ANCHORS: Readonly<Record<string, string>> = {
   z: '(?![^])',
   Z: '(?=\\n?(?![^]))',
 }
+
+/** Escapes outside of brackets. */
+const LONE: Readonly<Record<string, () => string>> = {
+  w: () => `[${LONE_WORD()}]`,
+  W: () => `[^${LONE_WORD()}]`,
+  N: () => '[^\\n]',
+  O: () => '[^]',
+  X: () => `(?:${GRAPHEME})`,
+}
+
+/** Escapes with a meaning that has no equivalent; other letters stand for themselves. */
+const UNSUPPORTED = /[CGKMXYckgpxuy1-9]/
 
 class Translator {
   private at = 0
@@ -191,13 +203,17 @@ class Translator {
     }
     if (char === 'b' || char === 'B') {
       this.at++
-      const word = `[${CLASS_ESCAPES.w()}]`
+      const word = `[${LONE_WORD()}]`
       const boundary = `(?:(?<=${word})(?!${word})|(?<!${word})(?=${word}))`
       return char === 'b' ? boundary : `(?!${boundary})`
     }
     if (char === 'R') {
       this.at++
       return this.atomic('\\r\\n|[\\n-\\r\\u{85}\\u{2028}\\u{2029}]')
+    }
+    if (char !== undefined && char in LONE) {
+      this.at++
+      return LONE[char]()
     }
     const back = /^(?:([1-9]\d?)|k<(\w+)>)/.exec(this.source.slice(start, start + 64))
     if (back) {
@@ -241,7 +257,7 @@ class Translator {
       if (value > 0x10ffff) this.fail('a code point out of range')
       return value
     }
-    if (/[A-Za-z1-9]/.test(char)) this.fail(`the escape \\${char} is not supported`)
+    if (UNSUPPORTED.test(char)) this.fail(`the escape \\${char} is not supported`)
     return c
   }
 
@@ -329,6 +345,9 @@ export function translateRegex(source: string): RegExp {
   }
 }
 
+const insidePair = (text: string, at: number): boolean =>
+  at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800
+
 /** Matches of a global expression from left to right; an empty one right after a match does not count. */
 export function findAll(pattern: RegExp, text: string): [number, number][] {
   const found: [number, number][] = []
@@ -338,6 +357,11 @@ export function findAll(pattern: RegExp, text: string): [number, number][] {
     const from = pattern.lastIndex
     const match = pattern.exec(text)
     if (!match) return found
+    // V8 looks for empty matches between the halves of a pair, too.
+    if (insidePair(text, match.index)) {
+      pattern.lastIndex = match.index + 1
+      continue
+    }
     const end = match.index + match[0].length
     if (match[0].length > 0 || match.index !== last) {
       found.push([match.index, end])
