@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor/index.js'
+import { finish, type Steps, type Tensor } from '../tensor/index.js'
 import type { CallContext, Layer, LayerOptions } from './layer.js'
 import { kerasDType, serializeLayer } from './layer-config.js'
 import { type Inputs, Model } from './model.js'
@@ -39,6 +39,10 @@ export class Functional extends Model {
   }
 
   override call(x: Inputs, context: CallContext): Inputs {
+    return finish(this.callSteps(x, context))
+  }
+
+  override *callSteps(x: Inputs, context: CallContext): Steps<Inputs> {
     const given = Array.isArray(x) ? x : [x]
     this.checkInputs(given.map((tensor) => tensor.shape))
     const inputs = new Map(this.inputs.map((tensor, i) => [tensor, given[i]]))
@@ -47,8 +51,9 @@ export class Functional extends Model {
       (tensor.source ? results.get(tensor.source)?.[tensor.index] : inputs.get(tensor)) as Tensor
     for (const call of this.#calls) {
       const args = call.inputs.map(valueAt)
-      const output = call.layer.run(args.length === 1 && !call.layer.takesList ? args[0] : args, context)
+      const output = yield* call.layer.runSteps(args.length === 1 && !call.layer.takesList ? args[0] : args, context)
       results.set(call, Array.isArray(output) ? output : [output])
+      yield
     }
     const outputs = this.outputs.map(valueAt)
     return outputs.length === 1 ? outputs[0] : outputs

@@ -1,5 +1,5 @@
 import { Flag } from '../runtime/index.js'
-import { type DType, isFloat, Parameter, type Shape, Tensor, zeros } from '../tensor/index.js'
+import { type DType, finish, isFloat, Parameter, type Shape, type Steps, Tensor, zeros } from '../tensor/index.js'
 import { type Constraint, type ConstraintLike, getConstraint } from './constraints.js'
 import { getInitializer, type InitializerLike } from './initializers.js'
 import { layerConfig } from './layer-config.js'
@@ -163,10 +163,21 @@ export abstract class Layer extends Module {
     return [...new Set(all)]
   }
 
+  /** {@link call} in steps: layers of layers pause after each. */
+  // biome-ignore lint/correctness/useYield: a layer alone is one step
+  *callSteps(inputs: Inputs, context: CallContext): Steps<Inputs> {
+    return this.call(inputs, context)
+  }
+
   /** Builds on first use and runs the layer. */
   run(inputs: Inputs, context: CallContext): Inputs {
+    return finish(this.runSteps(inputs, context))
+  }
+
+  /** {@link run} in steps, for generator functions that `jit` traces. */
+  *runSteps(inputs: Inputs, context: CallContext): Steps<Inputs> {
     this.ensureBuilt(Array.isArray(inputs) ? inputs.map((input) => input.shape) : inputs.shape)
-    const outputs = this.call(inputs, context)
+    const outputs = yield* this.callSteps(inputs, context)
     this.collectLosses(outputs, context)
     this.passMask(inputs, outputs, context)
     return outputs

@@ -1,4 +1,4 @@
-import type { DType } from '../tensor/index.js'
+import { type DType, finish, type Steps } from '../tensor/index.js'
 import type { CallContext, Layer, LayerOptions } from './layer.js'
 import { kerasDType, serializeLayer } from './layer-config.js'
 import { type Inputs, Model } from './model.js'
@@ -76,9 +76,16 @@ export class Sequential extends Model {
   }
 
   override call(x: Inputs, context: CallContext): Inputs {
+    return finish(this.callSteps(x, context))
+  }
+
+  override *callSteps(x: Inputs, context: CallContext): Steps<Inputs> {
     if (!Array.isArray(x)) this.checkInputs(x.shape)
     let current = x
-    for (const layer of this.#list) current = layer.run(current, context)
+    for (const layer of this.#list) {
+      current = yield* layer.runSteps(current, context)
+      yield
+    }
     return current
   }
 

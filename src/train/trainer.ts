@@ -50,8 +50,9 @@ export class Trainer {
     return x.length === 1 ? x[0] : [...x]
   }
 
-  private forward(batch: Batch, context: CallContext): Forward {
-    const predictions = asList(this.model.run(this.inputs(batch.x), context))
+  private *forward(batch: Batch, context: CallContext): Steps<Forward> {
+    const predictions = asList(yield* this.model.runSteps(this.inputs(batch.x), context))
+    yield
     if (predictions.length !== batch.y.length) {
       throw new RangeError(`the model has ${predictions.length} output(s), but ${batch.y.length} target(s) were given`)
     }
@@ -84,7 +85,7 @@ export class Trainer {
   })
 
   private *trainSteps(batch: Batch): Steps<Tensor> {
-    const forward = this.forward(batch, callContext(true))
+    const forward = yield* this.forward(batch, callContext(true))
     yield
     const grads = yield* gradientSteps(forward.total, this.optimizer.parameters)
     yield* this.optimizer.steps(grads)
@@ -94,22 +95,21 @@ export class Trainer {
     return forward.total
   }
 
-  readonly testStep = jit(
-    (batch: Batch): Tensor => {
-      const forward = this.forward(batch, callContext(false))
-      this.track(batch, forward)
-      return forward.total
-    },
-    { name: 'test step', cacheSize: 1024 },
-  )
+  private *testSteps(batch: Batch, result: (forward: Forward) => Tensor): Steps<Tensor> {
+    const forward = yield* this.forward(batch, callContext(false))
+    yield
+    this.track(batch, forward)
+    return result(forward)
+  }
+
+  readonly testStep = jit((batch: Batch): Steps<Tensor> => this.testSteps(batch, ({ total }) => total), {
+    name: 'test step',
+    cacheSize: 1024,
+  })
 
   /** As {@link testStep}; returns the predictions of the first output. */
   readonly scoreStep = jit(
-    (batch: Batch): Tensor => {
-      const forward = this.forward(batch, callContext(false))
-      this.track(batch, forward)
-      return forward.predictions[0]
-    },
+    (batch: Batch): Steps<Tensor> => this.testSteps(batch, ({ predictions }) => predictions[0]),
     { name: 'score step', cacheSize: 1024 },
   )
 
