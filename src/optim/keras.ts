@@ -26,6 +26,7 @@ type Common = Partial<CommonOptions>
 const common = (options: Common, defaults: { learningRate: number; weightDecay?: number }): CommonOptions => {
   const { learningRate, weightDecay, clipnorm, globalClipnorm, clipvalue, maxGradNorm } = options
   const { useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lookahead, weightStorage } = options
+  const { lossScaleFactor } = options
   return {
     learningRate: learningRate ?? defaults.learningRate,
     weightDecay: weightDecay ?? defaults.weightDecay ?? null,
@@ -37,6 +38,7 @@ const common = (options: Common, defaults: { learningRate: number; weightDecay?:
     emaMomentum,
     emaOverwriteFrequency,
     gradientAccumulationSteps,
+    lossScaleFactor,
     lookahead,
     weightStorage,
   }

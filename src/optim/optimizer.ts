@@ -40,8 +40,10 @@ export interface CommonOptions {
   emaMomentum?: number
   /** Every so many updates the parameters are replaced by their average. */
   emaOverwriteFrequency?: number | null
-  /** Gradients of so many steps are averaged before one update. */
+  /** Gradients of so many steps are averaged before one update. As in Keras a moving average moves at every step. */
   gradientAccumulationSteps?: number | null
+  /** What the loss was multiplied by before it was differentiated (Keras `loss_scale_factor`); gradients are divided by it. */
+  lossScaleFactor?: number | null
   /**
    * Stores trainable f32 parameters of two or more dimensions in 16 bits and keeps f32 masters of them, which updates go to (Micikevicius et al.
    * 2018). Gradients stay f32, so that f16 needs no loss scaling.
@@ -234,7 +236,11 @@ export class Optimizer<O = unknown, N extends string = string> {
     const clipped = new Map<Parameter, Tensor>()
     const trainable = bound.filter((param) => param.trainable)
     const places = new Map(bound.map((param, i) => [param, i]))
-    const incoming = trainable.map((param) => grads[places.get(param) as number])
+    const scale = this.common.lossScaleFactor
+    const incoming = trainable.map((param) => {
+      const grad = grads[places.get(param) as number]
+      return scale ? div(grad, constant(scale, grad.dtype)) : grad
+    })
     const applies = (this.common.gradientAccumulationSteps ?? 1) > 1
     const ready = applies ? trainable.map((param, i) => this.accumulate(param, incoming[i])) : incoming
     for (const [i, grad] of this.clip(ready).entries()) clipped.set(trainable[i], grad)
@@ -290,23 +296,26 @@ export class Optimizer<O = unknown, N extends string = string> {
       next.slow = add(slow, mul(sub(value, slow), s.slowRate))
       value = where(gt(s.slowRate, zero), next.slow, value)
     }
-    if (this.common.useEma) {
-      next.ema = lerp(value, cells.ema.value, s.emaMomentum)
-      if (this.common.emaOverwriteFrequency)
-        value = where(gt(s.overwrite, constant(0, s.overwrite.dtype)), next.ema, value)
-    }
-    if (cells.master) next.master = value
     const accumulator = cells.gradient_accumulator
     const applied = accumulator ? gt(s.apply, constant(0, s.apply.dtype)) : null
-    const settle = (cell: Parameter, fresh: Tensor, stale: Tensor): void => {
-      cell.value = applied ? where(applied, fresh, stale) : fresh
-    }
-    settle(param, value, before)
-    for (const [name, fresh] of Object.entries(next)) settle(cells[name], fresh, cells[name].value)
+    const settled = (fresh: Tensor, stale: Tensor): Tensor => (applied ? where(applied, fresh, stale) : fresh)
+    for (const [name, fresh] of Object.entries(next)) cells[name].value = settled(fresh, cells[name].value)
+    value = this.average(settled(value, before), cells, s)
+    param.value = value
+    if (cells.master) cells.master.value = value
     if (accumulator && applied) {
       const total = accumulator.value
       accumulator.value = where(applied, mul(total, asTensor(0, total.dtype)), total)
     }
+  }
+
+  /** Moves the moving average, if one is kept, towards `value`; returns what the parameter becomes. */
+  private average(value: Tensor, cells: Readonly<Record<string, Parameter>>, s: ScalarTensors<Shared>): Tensor {
+    if (!this.common.useEma) return value
+    const average = lerp(value, cells.ema.value, s.emaMomentum)
+    cells.ema.value = average
+    if (!this.common.emaOverwriteFrequency) return value
+    return where(gt(s.overwrite, constant(0, s.overwrite.dtype)), average, value)
   }
 
   /** A parameter in full precision: its master, but for what was written to the parameter since. */

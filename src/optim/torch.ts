@@ -38,7 +38,8 @@ export function sgd(
   )
 }
 
-type AdamInput = { lr?: LearningRate } & Partial<Omit<TorchAdamOptions, 'decoupledWeightDecay'>> & Extras
+type AdamInput = { lr?: LearningRate } & Partial<TorchAdamOptions> & Extras
+type AdamWInput = Omit<AdamInput, 'decoupledWeightDecay'>
 
 function adamWith(
   params: Params<TorchAdamOptions>,
@@ -51,12 +52,12 @@ function adamWith(
   return new Optimizer(torchAdam, own, commonOf(lr, options), groupsOf(params))
 }
 
-/** torch.optim.Adam(params, { lr = 1e-3, betas, eps = 1e-8, weightDecay (L2), amsgrad, maximize }). */
+/** torch.optim.Adam(params, { lr = 1e-3, betas, eps = 1e-8, weightDecay (L2 unless decoupledWeightDecay), amsgrad, maximize }). */
 export const adam = (params: Params<TorchAdamOptions>, options: AdamInput = {}): Optimizer<TorchAdamOptions> =>
-  adamWith(params, options, options.weightDecay ?? 0, false)
+  adamWith(params, options, options.weightDecay ?? 0, options.decoupledWeightDecay ?? false)
 
 /** torch.optim.AdamW(params, { ..., weightDecay = 0.01 (decoupled) }). */
-export const adamw = (params: Params<TorchAdamOptions>, options: AdamInput = {}): Optimizer<TorchAdamOptions> =>
+export const adamw = (params: Params<TorchAdamOptions>, options: AdamWInput = {}): Optimizer<TorchAdamOptions> =>
   adamWith(params, options, options.weightDecay ?? 0.01, true)
 
 /** torch.optim.RMSprop(params, { lr = 1e-2, alpha = 0.99, eps = 1e-8, weightDecay (L2), momentum, centered, maximize }). */

@@ -87,7 +87,9 @@ export class Trainer {
   private *trainSteps(batch: Batch): Steps<Tensor> {
     const forward = yield* this.forward(batch, callContext(true))
     yield
-    const grads = yield* gradientSteps(forward.total, this.optimizer.parameters)
+    const scale = this.optimizer.common.lossScaleFactor
+    const loss = scale ? mul(forward.total, constant(scale, forward.total.dtype)) : forward.total
+    const grads = yield* gradientSteps(loss, this.optimizer.parameters)
     yield* this.optimizer.steps(grads)
     this.model.applyConstraints((parameter, constraint) => this.optimizer.project(parameter, constraint))
     yield

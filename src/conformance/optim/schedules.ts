@@ -49,6 +49,7 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
   'transformers.get_inverse_sqrt_schedule': transformers.inverseSqrt,
   'transformers.get_wsd_schedule': transformers.wsd,
   'transformers.get_cosine_with_min_lr_schedule_with_warmup': transformers.cosineWithMinLr,
+  'transformers.get_cosine_with_min_lr_schedule_with_warmup_lr_rate': transformers.cosineWithMinLrWarmupRate,
   'keras.optimizers.schedules.ExponentialDecay': kerasSchedule(keras.exponentialDecay),
   'keras.optimizers.schedules.PiecewiseConstantDecay': kerasSchedule(keras.piecewiseConstantDecay),
   'keras.optimizers.schedules.PolynomialDecay': kerasSchedule(keras.polynomialDecay),
@@ -66,6 +67,7 @@ const POSITIONAL: Readonly<Record<string, readonly string[]>> = {
   StepLR: ['step_size', 'gamma'],
   MultiStepLR: ['milestones', 'gamma'],
   PolynomialLR: ['total_iters', 'power'],
+  CosineAnnealingWarmRestarts: ['T_0', 'T_mult', 'eta_min'],
 }
 
 /** A schedule by its dotted name in its library. @throws UnsupportedError */

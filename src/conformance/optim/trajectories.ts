@@ -74,7 +74,10 @@ const BUILD: Readonly<Record<Origin, Builder>> = {
 
 function magnitude(values: Values): number {
   let largest = 0
-  for (let i = 0; i < values.data.length; i++) largest = Math.max(largest, Math.abs(Number(values.data[i])))
+  for (let i = 0; i < values.data.length; i++) {
+    const size = Math.abs(Number(values.data[i]))
+    if (Number.isFinite(size)) largest = Math.max(largest, size)
+  }
   return largest
 }
 

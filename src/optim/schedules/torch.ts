@@ -17,13 +17,13 @@ export const multiStepLR = (
 export const exponentialLR = (base: number, { gamma }: { gamma: number }): Schedule =>
   schedule((step) => base * gamma ** step)
 
-/** ConstantLR: base * factor for the first totalIters steps. */
+/** ConstantLR: base * factor for the first totalIters steps (for all of them where that is 0, as torch's does). */
 export const constantLR = (
   base: number,
   { factor = 1 / 3, totalIters = 5 }: { factor?: number; totalIters?: number } = {},
-): Schedule => schedule((step) => (step < totalIters ? base * factor : base))
+): Schedule => schedule((step) => (step < totalIters || totalIters === 0 ? base * factor : base))
 
-/** LinearLR: the factor goes linearly from startFactor to endFactor over totalIters steps. */
+/** LinearLR: the factor goes linearly from startFactor to endFactor over totalIters steps; it stays at the first where that is 0. */
 export const linearLR = (
   base: number,
   {
@@ -32,7 +32,9 @@ export const linearLR = (
     totalIters = 5,
   }: { startFactor?: number; endFactor?: number; totalIters?: number } = {},
 ): Schedule =>
-  schedule((step) => base * (startFactor + ((endFactor - startFactor) * Math.min(step, totalIters)) / totalIters))
+  schedule(
+    (step) => base * (startFactor + ((endFactor - startFactor) * Math.min(step, totalIters)) / Math.max(1, totalIters)),
+  )
 
 const cosineBetween = (from: number, to: number, fraction: number): number =>
   to + ((from - to) * (1 + Math.cos(Math.PI * fraction))) / 2
@@ -61,11 +63,14 @@ export function cosineAnnealingWarmRestarts(
 export const polynomialLR = (
   base: number,
   { totalIters = 5, power = 1 }: { totalIters?: number; power?: number } = {},
-): Schedule => schedule((step) => base * (1 - Math.min(step, totalIters) / totalIters) ** power)
+): Schedule => schedule((step) => base * (1 - Math.min(step, totalIters) / Math.max(1, totalIters)) ** power)
 
 export interface OneCycleOptions {
   maxLr: number
-  totalSteps: number
+  /** Or `epochs` times `stepsPerEpoch`. */
+  totalSteps?: number
+  epochs?: number
+  stepsPerEpoch?: number
   pctStart?: number
   annealStrategy?: 'cos' | 'linear'
   cycleMomentum?: boolean
@@ -85,7 +90,7 @@ const ANNEAL = {
 export function oneCycleLR(_base: number, options: OneCycleOptions): Schedule {
   const {
     maxLr,
-    totalSteps,
+    totalSteps = (options.epochs ?? Number.NaN) * (options.stepsPerEpoch ?? Number.NaN),
     pctStart = 0.3,
     annealStrategy = 'cos',
     divFactor = 25,
@@ -93,6 +98,8 @@ export function oneCycleLR(_base: number, options: OneCycleOptions): Schedule {
     threePhase = false,
   } = options
   const { cycleMomentum = true, baseMomentum = 0.85, maxMomentum = 0.95 } = options
+  if (!(Number.isInteger(totalSteps) && totalSteps > 0))
+    throw new RangeError('OneCycleLR needs totalSteps, or epochs and stepsPerEpoch, as positive integers')
   const initial = maxLr / divFactor
   const minimum = initial / finalDivFactor
   const up = pctStart * totalSteps - 1

@@ -138,3 +138,30 @@ export const cosineWithMinLr = (
     return base * Math.max(0, factor * (1 - floor) + floor)
   })
 }
+
+/**
+ * get_cosine_with_min_lr_schedule_with_warmup_lr_rate: steps count from 1, and the warmup starts at `warmupLrRate` of the base where that is
+ * given.
+ */
+export const cosineWithMinLrWarmupRate = (
+  base: number,
+  {
+    numWarmupSteps,
+    numTrainingSteps,
+    numCycles = 0.5,
+    minLr,
+    minLrRate,
+    warmupLrRate,
+  }: WarmupTraining & { numCycles?: number; minLr?: number; minLrRate?: number; warmupLrRate?: number },
+): Schedule => {
+  const floor = minLrRate ?? (minLr ?? 0) / base
+  return schedule((step) => {
+    if (step < numWarmupSteps)
+      return warmupLrRate === undefined
+        ? (base * (step + 1)) / Math.max(1, numWarmupSteps)
+        : base * (warmupLrRate + ((1 - warmupLrRate) * step) / Math.max(1, numWarmupSteps - 1))
+    const done = (step - numWarmupSteps + 1) / Math.max(1, numTrainingSteps - numWarmupSteps)
+    const factor = 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * done))
+    return base * Math.max(0, factor * (1 - floor) + floor)
+  })
+}
