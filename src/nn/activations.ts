@@ -46,14 +46,16 @@ export type Activation = (x: Tensor) => Tensor
 /** Keras' hard_sigmoid: relu6(x + 3) / 6. */
 const hardSigmoid = (x: Tensor): Tensor => relu6(x.add(3)).div(6)
 
-/** Projection onto the simplex (Martins & Astudillo 2016), over the last dimension. */
+/** Towards the simplex (Martins & Astudillo 2016) as Keras computes it, over the last dimension. */
 function sparsemax(x: Tensor): Tensor {
   const sorted = sort(x, -1, { descending: true }).values
   const sums = cumsum(sorted, -1)
   const rank = cumsum(onesLike(sorted), -1)
-  const support = sum(gt(add(mul(rank, sorted), 1), sums).to(x.dtype), -1, { keepdim: true })
-  const chosen = sum(where(eq(rank, support), sums, 0), -1, { keepdim: true })
-  return relu(sub(x, div(sub(chosen, 1), support)))
+  const chosen = gt(add(mul(rank, sorted), 1), sums)
+  const support = sum(chosen.to(x.dtype), -1, { keepdim: true })
+  // Keras adds up the sums of all ranks in the support, where Martins and Astudillo 2016 take the last: models were trained with that.
+  const total = sum(where(chosen, sums, 0), -1, { keepdim: true })
+  return relu(sub(x, div(sub(total, 1), support)))
 }
 
 /** By Keras' name. */

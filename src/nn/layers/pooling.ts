@@ -7,7 +7,7 @@ import {
   maxPool2d,
   maxPool3d,
 } from '../../tensor/functional/index.js'
-import { amax, mean, sum, type Tensor, type TensorLike, unsqueeze, where } from '../../tensor/index.js'
+import { amax, mean, pad, sum, type Tensor, type TensorLike, unsqueeze, where } from '../../tensor/index.js'
 import { type CallContext, type InputShapes, Layer, type LayerOptions } from '../layer.js'
 import { layoutOf, type SpatialRank } from './conv.js'
 import { checkChoice, type DataFormat, listOf, singleShape } from './options.js'
@@ -62,9 +62,26 @@ abstract class Pooling extends Layer {
 
   override call(x: Tensor): Tensor {
     const { poolSize, strides, padding, dataFormat } = this.settings
-    // Keras does not count padding in averages.
-    const options = { stride: strides, padding, layout: layoutOf(dataFormat), countIncludePad: false }
-    return POOL[this.kind][this.rank](this.toFloat(x), poolSize, options)
+    const input = this.toFloat(x)
+    const margins = this.kind === 'Average' && padding === 'same' ? this.margins(input) : []
+    // Keras does not count padding in averages; where 'same' pads one side more than the other, its PyTorch backend repeats the edge instead.
+    const options = { stride: strides, layout: layoutOf(dataFormat), countIncludePad: false }
+    if (!margins.some(([before, after]) => before !== after))
+      return POOL[this.kind][this.rank](input, poolSize, { ...options, padding })
+    const amounts = [...margins].reverse().flat()
+    const padded = pad(input, dataFormat === 'channels_last' ? [0, 0, ...amounts] : amounts, { mode: 'replicate' })
+    return POOL[this.kind][this.rank](padded, poolSize, { ...options, padding: 'valid' })
+  }
+
+  /** What 'same' adds before and after each spatial dimension. */
+  private margins(x: Tensor): [number, number][] {
+    const { poolSize, strides, dataFormat } = this.settings
+    const first = dataFormat === 'channels_last' ? 1 : 2
+    return poolSize.map((size, i) => {
+      const extent = x.shape[first + i]
+      const total = Math.max(0, (Math.ceil(extent / strides[i]) - 1) * strides[i] + size - extent)
+      return [Math.floor(total / 2), Math.ceil(total / 2)]
+    })
   }
 }
 

@@ -4,7 +4,9 @@ import {
   div,
   maximum,
   mul,
+  narrow,
   type Parameter,
+  pad,
   reshape,
   sub,
   type Tensor,
@@ -111,36 +113,76 @@ export interface ResizingOptions extends LayerOptions {
   dataFormat?: DataFormat
   /** Averages when shrinking; default false. */
   antialias?: boolean
+  /** Crops the middle of the image to the aspect ratio of the result first. */
+  cropToAspectRatio?: boolean
+  /** Pads the image on both sides with `fillValue` to the aspect ratio of the result first. */
+  padToAspectRatio?: boolean
+  fillValue?: number
+}
+
+type AspectRatio = { readonly crop: boolean; readonly pad: boolean; readonly fillValue: number }
+
+/** Crops or pads dimension `dim` evenly to `size`; an odd element is dropped. As keras.ops.image.resize does. */
+function centred(images: Tensor, dim: number, size: number, fill: number): Tensor {
+  const extent = images.shape[dim]
+  if (size <= extent) return narrow(images, dim, Math.floor((extent - size) / 2), size)
+  const margin = Math.floor((size - extent) / 2)
+  const amounts = Array.from({ length: 2 * (images.ndim - dim) }, (_, i) =>
+    i < 2 * (images.ndim - dim - 1) ? 0 : margin,
+  )
+  return pad(images, amounts, { value: fill })
+}
+
+/** `images` with the aspect ratio of `size`, as {@link ResizingOptions} says. */
+function toAspectRatio(images: Tensor, [height, width]: readonly number[], first: number, ratio: AspectRatio): Tensor {
+  if (!ratio.crop && !ratio.pad) return images
+  const [rows, columns] = [images.shape[first], images.shape[first + 1]]
+  const [tall, wide] = [Math.floor((columns * height) / width), Math.floor((rows * width) / height)]
+  const [newRows, newColumns] = ratio.crop
+    ? [Math.max(Math.min(rows, tall), 1), Math.max(Math.min(columns, wide), 1)]
+    : [Math.max(rows, tall), Math.max(columns, wide)]
+  return centred(centred(images, first, newRows, ratio.fillValue), first + 1, newColumns, ratio.fillValue)
 }
 
 /** Images of any size -> [batch, height, width, channels]. */
 export class Resizing extends Layer {
   override readonly className: string = 'Resizing'
   private readonly settings: { interpolation: Interpolation; dataFormat: DataFormat; antialias: boolean }
+  private readonly ratio: AspectRatio
 
   constructor(
     private readonly height: number,
     private readonly width: number,
-    options: ResizingOptions & { cropToAspectRatio?: boolean; padToAspectRatio?: boolean } = {},
+    options: ResizingOptions = {},
   ) {
     const settings = {
       interpolation: checkChoice('Resizing', 'interpolation', options.interpolation ?? 'bilinear', INTERPOLATIONS),
       dataFormat: options.dataFormat ?? 'channels_last',
       antialias: options.antialias ?? false,
     }
-    super(options, { height, width, ...settings })
+    const ratio = {
+      crop: options.cropToAspectRatio ?? false,
+      pad: options.padToAspectRatio ?? false,
+      fillValue: options.fillValue ?? 0,
+    }
+    const kept = { cropToAspectRatio: ratio.crop, padToAspectRatio: ratio.pad, fillValue: ratio.fillValue }
+    super(options, { height, width, ...settings, ...kept })
     checkCount('Resizing', 'height', height)
     checkCount('Resizing', 'width', width)
-    if (options.cropToAspectRatio || options.padToAspectRatio)
-      throw new RangeError('Resizing: keeping the aspect ratio is not supported; crop or pad before')
+    if (ratio.crop && ratio.pad)
+      throw new RangeError('Resizing: only one of cropToAspectRatio and padToAspectRatio can be true')
     this.settings = settings
+    this.ratio = ratio
   }
 
   override call(x: Tensor): Tensor {
     const { dataFormat, interpolation, antialias } = this.settings
     const images = this.toFloat(x)
     const size = [this.height, this.width]
-    if (images.ndim === 4) return resizeImages(images, size, interpolation, dataFormat, antialias)
-    return resizeImages(images.unsqueeze(0), size, interpolation, dataFormat, antialias).squeeze(0)
+    const batch = images.ndim === 4 ? images : images.unsqueeze(0)
+    const first = dataFormat === 'channels_last' ? 1 : 2
+    const shaped = toAspectRatio(batch, size, first, this.ratio)
+    const resized = resizeImages(shaped, size, interpolation, dataFormat, antialias)
+    return images.ndim === 4 ? resized : resized.squeeze(0)
   }
 }
