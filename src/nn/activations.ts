@@ -4,7 +4,6 @@ import {
   cumsum,
   div,
   elu,
-  eq,
   exp,
   ge,
   gelu,
