@@ -3,7 +3,8 @@ import { Module, torch } from '../nn/index.js'
 import { add, Parameter, type Tensor, zeros } from '../tensor/index.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
 import { BertEmbeddings, type BertEmbeddingsOptions } from './blocks/bert-embeddings.js'
-import { BertEncoder, BertPooler, runBertEncoder } from './blocks/bert-layers.js'
+import { BertEncoder, BertPooler, bertCacheShapes, runBertEncoder } from './blocks/bert-layers.js'
+import type { CacheShape } from './blocks/cache.js'
 import {
   ChoiceClassifier,
   type ClassifierOptions,
@@ -72,6 +73,10 @@ export class BertModel extends EncoderModel<BertConfig> {
 
   override inputEmbeddings(): torch.Embedding {
     return this.embeddings.word_embeddings
+  }
+
+  override cacheShapes(): readonly CacheShape[] | null {
+    return bertCacheShapes(this.config)
   }
 
   override forward(inputs: ModelInputs): BaseModelOutput {
@@ -193,6 +198,10 @@ export class BertForMaskedLM extends WithVocabulary {
 export class BertLMHeadModel extends WithVocabulary {
   constructor(settings: BertConfig) {
     super(settings, { pooler: false, next: false })
+  }
+
+  override cacheShapes(): readonly CacheShape[] | null {
+    return this.base.cacheShapes()
   }
 
   override forward(inputs: ModelInputs): LogitsOutput {

@@ -5,7 +5,8 @@ import { asTensor, eq, gelu, mul, type Parameter, type Tensor, type TensorLike, 
 import { bertDefaults } from './bert.js'
 import { type ActivationFn, activation } from './blocks/activations.js'
 import { BertEmbeddings } from './blocks/bert-embeddings.js'
-import { BertEncoder, runBertEncoder } from './blocks/bert-layers.js'
+import { BertEncoder, bertCacheShapes, runBertEncoder } from './blocks/bert-layers.js'
+import type { CacheShape } from './blocks/cache.js'
 import {
   ChoiceClassifier,
   type ClassifierOptions,
@@ -66,6 +67,10 @@ export class ElectraModel extends EncoderModel<ElectraConfig> {
 
   override inputEmbeddings(): torch.Embedding {
     return this.embeddings.word_embeddings
+  }
+
+  override cacheShapes(): readonly CacheShape[] | null {
+    return bertCacheShapes(this.config)
   }
 
   override forward(inputs: ModelInputs): BaseModelOutput {
@@ -166,6 +171,10 @@ export class ElectraForMaskedLM extends Headed<ElectraConfig> {
 
 /** For configs with `is_decoder`. */
 export class ElectraForCausalLM extends ElectraForMaskedLM {
+  override cacheShapes(): readonly CacheShape[] | null {
+    return this.base.cacheShapes()
+  }
+
   protected override loss(logits: Tensor, labels: TensorLike): Tensor {
     return causalLoss(logits, labels)
   }

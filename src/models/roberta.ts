@@ -3,7 +3,8 @@ import type { torch } from '../nn/index.js'
 import type { Tensor, TensorLike } from '../tensor/index.js'
 import { bertDefaults } from './bert.js'
 import { BertEmbeddings } from './blocks/bert-embeddings.js'
-import { BertEncoder, BertPooler, runBertEncoder } from './blocks/bert-layers.js'
+import { BertEncoder, BertPooler, bertCacheShapes, runBertEncoder } from './blocks/bert-layers.js'
+import type { CacheShape } from './blocks/cache.js'
 import {
   ChoiceClassifier,
   type ClassifierOptions,
@@ -58,6 +59,10 @@ export class RobertaModel extends EncoderModel<RobertaConfig> {
     return this.embeddings.word_embeddings
   }
 
+  override cacheShapes(): readonly CacheShape[] | null {
+    return bertCacheShapes(this.config)
+  }
+
   override forward(inputs: ModelInputs): BaseModelOutput {
     const x = this.embeddings.forward(inputs)
     const { states, recorded } = runBertEncoder(this.encoder, x, this.config, inputs)
@@ -86,6 +91,10 @@ export class RobertaForCausalLM extends MaskedLanguageModel<RobertaConfig> {
   static override readonly family: Family = family
   constructor(settings: RobertaConfig) {
     super(settings, bare(settings), headOptions(settings))
+  }
+
+  override cacheShapes(): readonly CacheShape[] | null {
+    return this.base.cacheShapes()
   }
 
   protected override loss(logits: Tensor, labels: TensorLike): Tensor {

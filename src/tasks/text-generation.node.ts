@@ -1,5 +1,6 @@
 import { type Tensor, tensor } from '../tensor/index.js'
 import { UNK_ID } from '../text/char-vocab.js'
+import type { ChatMessage } from '../text/chat/index.js'
 import { compiledForward, type LoadedModel } from './model-folder.node.js'
 import { type GenerateOptions, type Generation, stopsOf, type TextGenerator } from './text-generation.js'
 import { checkCount, softmaxOf } from './types.js'
@@ -56,13 +57,17 @@ export function textGenerator(loaded: LoadedModel): TextGenerator {
     return logits.subarray((seen.length - 1) * vocab.size, seen.length * vocab.size)
   }
 
-  const generate = async (prompt: string, options: GenerateOptions = {}): Promise<Generation> => {
+  const generate = async (
+    prompt: string | readonly ChatMessage[],
+    options: GenerateOptions = {},
+  ): Promise<Generation> => {
+    if (typeof prompt !== 'string') throw new TypeError(`${name} continues texts; it was given a conversation`)
     const { temperature = 1, seed = 0, signal, onText } = options
     if (!(temperature >= 0)) throw new RangeError(`temperature must be at least 0, got ${temperature}`)
     const maxLength = checkCount('maxLength', options.maxLength ?? 200)
     const topK = checkCount('topK', options.topK ?? vocab.size)
-    if (options.settings || options.truncation)
-      throw new RangeError(`${name} writes characters: settings and truncation are for published checkpoints`)
+    if (options.settings || options.truncation || options.returnTokens)
+      throw new RangeError(`${name} writes characters: settings, truncation and tokens are for published checkpoints`)
     const stops = stopsOf(options)
     // A text begins as if after a line's end.
     const ids = Array.from(vocab.encode(prompt === '' ? '\n' : prompt))

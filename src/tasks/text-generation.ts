@@ -1,4 +1,5 @@
 import type { GenerationOptions } from '../generate/index.js'
+import type { ChatMessage } from '../text/chat/index.js'
 
 export interface GenerateOptions {
   /** Characters (models of characters) or tokens to write at most. Default 200 characters, or as the checkpoint says. */
@@ -15,6 +16,11 @@ export interface GenerateOptions {
   readonly settings?: GenerationOptions
   /** Published checkpoints: drops the start of prompts that leave no room for what is to be written. Default false: an error. */
   readonly truncation?: boolean
+  /** Published checkpoints: also gives the ids of tokens. Default false. */
+  readonly returnTokens?: boolean
+  /** Published checkpoints, conversations: what the chat template knows besides messages. */
+  readonly tools?: readonly unknown[] | null
+  readonly documents?: readonly unknown[] | null
   readonly signal?: AbortSignal
   /** Hears what is written as it is written. */
   readonly onText?: (text: string) => void
@@ -28,6 +34,8 @@ export interface Generation {
   readonly finish: 'length' | 'stop'
   /** Further texts where the settings ask for several (`num_return_sequences`). */
   readonly others?: readonly string[]
+  /** Ids of every text, prompt included, where asked for. */
+  readonly tokens?: readonly (readonly number[])[]
   readonly model: string
 }
 
@@ -35,7 +43,11 @@ export interface Generation {
 export interface TextGenerator {
   readonly task: 'text-generation'
   readonly model: string
-  (prompt: string, options?: GenerateOptions): Promise<Generation>
+  /**
+   * @param prompt a text or, for checkpoints with a chat template, a conversation: the next message of the assistant is written, or its
+   * last one continued
+   */
+  (prompt: string | readonly ChatMessage[], options?: GenerateOptions): Promise<Generation>
 }
 
 /** Texts to stop at. */

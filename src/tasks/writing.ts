@@ -38,6 +38,8 @@ export interface WritingTask {
   readonly settings: GenerationOptions
   /** Tokens that every result begins with: those of the prompt, or of the decoder's start. */
   readonly promptLength: number
+  /** Those tokens, where results should repeat them. */
+  readonly promptIds?: readonly number[]
   readonly prompt: string
 }
 
@@ -80,6 +82,7 @@ export async function write(text: TextModel, task: WritingTask, options: Generat
     text: cut < 0 ? texts[0] : texts[0].slice(0, cut),
     prompt: task.prompt,
     finish: cut >= 0 || !full ? 'stop' : 'length',
+    ...(options.returnTokens ? { tokens: rows.map((row) => [...(task.promptIds ?? []), ...row]) } : {}),
     ...(texts.length > 1 ? { others: texts.slice(1) } : {}),
     model: text.name,
   }

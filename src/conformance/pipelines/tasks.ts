@@ -1,6 +1,7 @@
 /** Our tasks called as transformers' pipelines are, and their results in its layout. */
 import { camelKeys } from '../../nn/serial.js'
 import type { Answer, Classification, Entity, Features, Pipelines, TaskName } from '../../tasks/index.node.js'
+import type { ChatMessage } from '../../text/chat/index.js'
 
 /** A call that a reference holds. */
 export interface PipelineCase {
@@ -102,12 +103,56 @@ const answers: Call<'question-answering'> = (pipeline, { args, kwargs }) =>
     return found.length === 1 ? found[0] : found
   })
 
-const write: Call<'text-generation'> = (pipeline, { args, kwargs }) => {
-  const { return_full_text: whole = true, ...settings } = kwargs
-  return each(args, async (prompt: string) => {
-    const { text, others = [] } = await pipeline(prompt, { settings })
-    return [text, ...others].map((one) => ({ generated_text: whole ? prompt + one : one }))
-  })
+/** Options of the pipeline; all others are generation settings. */
+interface WriteOptions {
+  readonly return_full_text?: boolean
+  readonly return_text?: boolean
+  readonly return_tensors?: boolean
+  readonly prefix?: string
+  readonly tools?: readonly unknown[]
+  readonly documents?: readonly unknown[]
+  /** Drops the start of prompts that are too long. */
+  readonly handle_long_generation?: 'hole'
+  readonly clean_up_tokenization_spaces?: boolean
+  readonly truncation?: boolean
+}
+
+/** A conversation with what was written: a message of its own, or the rest of the last. */
+function conversation(messages: readonly ChatMessage[], text: string): readonly ChatMessage[] {
+  const last = messages[messages.length - 1]
+  if (last?.role !== 'assistant') return [...messages, { role: 'assistant', content: text }]
+  return [...messages.slice(0, -1), { ...last, content: `${String(last.content)}${text}` }]
+}
+
+const isChat = (args: unknown): args is readonly ChatMessage[] =>
+  Array.isArray(args) && args.length > 0 && args.every((item) => typeof item === 'object' && 'role' in item)
+
+const write: Call<'text-generation'> = async (pipeline, { args, kwargs }) => {
+  const {
+    return_full_text: whole = true,
+    return_text: _,
+    return_tensors: tensors = false,
+    prefix = '',
+    tools,
+    documents,
+    handle_long_generation: long,
+    clean_up_tokenization_spaces: __,
+    truncation = long === 'hole',
+    ...settings
+  } = kwargs as WriteOptions
+  const one = async (prompt: string | readonly ChatMessage[]): Promise<unknown> => {
+    const options = { settings, truncation, tools, documents, returnTokens: tensors }
+    const {
+      text,
+      others = [],
+      tokens = [],
+    } = await pipeline(typeof prompt === 'string' ? prefix + prompt : prompt, options)
+    if (tensors) return tokens.map((ids) => ({ generated_token_ids: ids }))
+    return [text, ...others].map((written) => ({
+      generated_text: !whole ? written : typeof prompt === 'string' ? prompt + written : conversation(prompt, written),
+    }))
+  }
+  return isChat(args) ? one(args) : each(args, one)
 }
 
 /** Tasks whose references can be run, by name. */
@@ -116,7 +161,11 @@ export const CALLS: { readonly [T in TaskName]?: Call<T> } = {
   'token-classification': tokens,
   'fill-mask': fill,
   'feature-extraction': (pipeline, { args, kwargs }) =>
-    each(args, async (text: string) => [nested(await pipeline(text, optionsOf(kwargs)))]),
+    each(args, async (text: string) => {
+      const { tokenize_kwargs: lengths, ...others } = kwargs
+      const options = optionsOf({ ...others, ...(lengths as PipelineCase['kwargs'] | undefined) })
+      return [nested(await pipeline(text, options))]
+    }),
   'zero-shot-classification': zeroShot,
   'question-answering': answers,
   'text-generation': write,

@@ -5,7 +5,9 @@ import type { BaseConfig } from '../pretrained/config.js'
 import type { ModelInputs } from '../pretrained/io.js'
 import { type ActivationFn, activation } from './activations.js'
 import { attend, splitHeads } from './attention.js'
-import { both, causalMask, keyMask, type Mask } from './masks.js'
+import type { CacheShape, KeyValueCache } from './cache.js'
+import { decoderScope } from './decoder.js'
+import { keyMask, type Mask } from './masks.js'
 import { Recorder } from './outputs.js'
 
 export interface BertLayerConfig {
@@ -25,9 +27,22 @@ export interface BertLayerConfig {
 export interface EncoderContext {
   readonly mask: Mask
   readonly recorder: Recorder
+  readonly attend: typeof attend
+  /** Keys and values of the tokens before (decoders). */
+  readonly cache: KeyValueCache | null
   /** States to attend to in cross-attention [B, S, H]. */
   readonly encoderStates?: Tensor | null
   readonly encoderMask?: Mask
+}
+
+/** How one attention of a layer goes. */
+interface AttentionCall {
+  readonly mask: Mask
+  readonly weights: boolean
+  readonly attend: typeof attend
+  /** Adds keys and values to those of the tokens before and gives all. */
+  readonly keep?: (keys: Tensor, values: Tensor) => readonly [Tensor, Tensor]
+  readonly record: (weights: Tensor | null) => void
 }
 
 class SelfAttention extends Module {
@@ -44,11 +59,12 @@ class SelfAttention extends Module {
     this.value = new torch.Linear(width, width)
   }
 
-  forward(x: Tensor, states: Tensor, mask: Mask, weights: boolean) {
+  forward(x: Tensor, states: Tensor, { mask, weights, attend, keep }: AttentionCall) {
     const heads = this.settings.num_attention_heads
-    const [q, k, v] = [this.query.forward(x), this.key.forward(states), this.value.forward(states)].map((part) =>
+    const [q, news, value] = [this.query.forward(x), this.key.forward(states), this.value.forward(states)].map((part) =>
       splitHeads(part, heads),
     )
+    const [k, v] = keep ? keep(news, value) : [news, value]
     const dropout = this.training ? this.settings.attention_probs_dropout_prob : 0
     return attend(q, k, v, { mask, weights, dropout })
   }
@@ -82,9 +98,9 @@ class Attention extends Module {
     this.output = new ResidualOutput(config.hidden_size, config)
   }
 
-  forward(x: Tensor, states: Tensor, mask: Mask, record: (weights: Tensor | null) => void, weights: boolean): Tensor {
-    const attended = this.self.forward(x, states, mask, weights)
-    record(attended.weights)
+  forward(x: Tensor, states: Tensor, call: AttentionCall): Tensor {
+    const attended = this.self.forward(x, states, call)
+    call.record(attended.weights)
     return this.output.forward(attended.output, x)
   }
 }
@@ -119,13 +135,17 @@ export class BertLayer extends Module {
     this.output = new ResidualOutput(config.intermediate_size, config)
   }
 
-  forward(x: Tensor, { mask, recorder, encoderStates, encoderMask = null }: EncoderContext): Tensor {
+  forward(x: Tensor, context: EncoderContext, index: number): Tensor {
+    const { mask, recorder, cache, encoderStates, encoderMask = null } = context
     const weights = recorder.wantsAttentions
-    let attended = this.attention.forward(x, x, mask, (w) => recorder.attention(w), weights)
+    const keep = cache ? (k: Tensor, v: Tensor) => cache.update(index, k, v) : undefined
+    const record = (w: Tensor | null): void => recorder.attention(w)
+    let attended = this.attention.forward(x, x, { mask, weights, attend: context.attend, keep, record })
     if (encoderStates) {
       if (!this.crossattention) throw new TypeError('encoder_hidden_states need a config with add_cross_attention')
-      const record = (w: Tensor | null): void => recorder.crossAttention(w)
-      attended = this.crossattention.forward(attended, encoderStates, encoderMask, record, weights)
+      const crossed = (w: Tensor | null): void => recorder.crossAttention(w)
+      const call = { mask: encoderMask, weights, attend, record: crossed }
+      attended = this.crossattention.forward(attended, encoderStates, call)
     }
     return this.output.forward(this.intermediate.forward(attended), attended)
   }
@@ -141,9 +161,9 @@ export class BertEncoder extends Module {
 
   forward(x: Tensor, context: EncoderContext): Tensor {
     let states = x
-    for (const layer of this.layer) {
+    for (const [i, layer] of this.layer.entries()) {
       context.recorder.state(states)
-      states = layer.forward(states, context)
+      states = layer.forward(states, context, i)
     }
     context.recorder.state(states)
     return states
@@ -174,13 +194,21 @@ export function runBertEncoder(
   const { encoder_hidden_states: given } = inputs
   const encoderStates = config.is_decoder && given !== null && given !== undefined ? asTensor(given) : null
   const recorder = new Recorder(config, inputs, encoderStates !== null)
-  const tokens = x.shape[1]
-  const causal = config.is_decoder ? causalMask(tokens, tokens, 0) : null
+  const scope = config.is_decoder ? decoderScope(inputs, x.shape[1], recorder) : null
   const states = encoder.forward(x, {
-    mask: both(keyMask(inputs.attention_mask), causal),
+    mask: scope ? scope.mask(null) : keyMask(inputs.attention_mask),
+    attend: scope?.attend ?? attend,
+    cache: scope?.cache ?? null,
     recorder,
     encoderStates,
     encoderMask: keyMask(inputs.encoder_attention_mask),
   })
-  return { states, recorded: recorder.outputs }
+  return { states, recorded: { ...recorder.outputs, ...scope?.finish() } }
+}
+
+/** What decoders of this kind keep of each token; null for encoders. */
+export function bertCacheShapes(config: BertLayerConfig): readonly CacheShape[] | null {
+  const { num_hidden_layers: layers, num_attention_heads: heads, hidden_size: width } = config
+  if (!config.is_decoder) return null
+  return Array.from({ length: layers }, () => ({ heads, keyWidth: width / heads, valueWidth: width / heads }))
 }

@@ -59,6 +59,29 @@ describe('text-generation by a published checkpoint', async () => {
   })
 })
 
+describe('conversations', async () => {
+  const folder = await folders.gpt2(AutoModelForCausalLM)
+  const chat_template =
+    '{% for m in messages %}{{ m.content }}{% if not loop.last %} . {% endif %}{% endfor %}{% if add_generation_prompt %} .{% endif %}'
+  await folders.write(folder, 'tokenizer_config.json', JSON.stringify({ chat_template }))
+  const write = await pipeline('text-generation', folder)
+  const settings = { maxLength: 4, returnTokens: true } as const
+
+  test('are written as the template says, without further special tokens', async () => {
+    const found = await write([{ role: 'user', content: 'the cat' }], settings)
+    assert.equal(found.prompt, 'the cat .')
+    assert.equal(found.tokens?.[0].length, 3 + 4)
+  })
+
+  test('that end with the assistant are gone on with', async () => {
+    const messages = [
+      { role: 'user', content: 'the cat' },
+      { role: 'assistant', content: 'sat on' },
+    ]
+    assert.equal((await write(messages, settings)).prompt, 'the cat . sat on')
+  })
+})
+
 describe('summarization and translation', async () => {
   const task_specific_params = {
     summarization: { prefix: 'a dog ', max_length: 7 },

@@ -22,6 +22,12 @@ describe('patterns of tokenizer files', () => {
     [String.raw`\h{2}\x{61}`, 'ffa', ['ffa']],
     ['(?x) [a-z]+ # letters', 'ab c', ['ab', 'c']],
     [String.raw`\p{Han}{2}`, '今天气x', ['今天']],
+    [String.raw`\w+`, 'a½ b²', ['a½', 'b²']],
+    [String.raw`[\w]+`, 'a½ b²', ['a', 'b']],
+    [String.raw`\N+|\O`, 'ab\n', ['ab', '\n']],
+    [String.raw`\X`, 'e\u0301\r\n👩🏿‍🚀🇺🇸🇬가', ['e\u0301', '\r\n', '👩🏿‍🚀', '🇺🇸', '🇬', '가']],
+    [String.raw`\Qa.\E`, 'QabE', ['QabE']],
+    ['$', '👍🏽', ['']],
   ]
   for (const [pattern, text, expected] of cases)
     test(pattern, () => {
