@@ -1,5 +1,5 @@
-// Sums of products along K of unsigned 7-bit activations (0 to 127) and signed 8-bit weights, exact in 32 bits: the inner loops of linear_int8.
-// Both operands lie row by row along K; weights are read as they are stored. Seven bits, because pairs of products then fit 16 bits, which
+// Sums of products along K of unsigned 7-bit activations (0 to 127) and signed 8-bit weights, exact in 32 bits: the inner loops of linear_int8
+// for few rows. Both operands lie row by row along K; weights are read as they are stored. Seven bits, because pairs of products then fit 16 bits, which
 // pmaddubsw would else saturate: 2 * 127 * 128 = 32512.
 #pragma once
 #include "simd.h"
@@ -7,8 +7,13 @@
 namespace kaimo {
 namespace {
 
+// Four bytes at any address.
+struct __attribute__((packed, may_alias)) Four8 {
+  int32_t value;
+};
+
 // kStep8: activations of one step of K; kRows8, kCols8: a tile of rows in place; kTile8: columns that are finished together; kVecs8: vectors of
-// packed columns in a tile. Acc: partial sums, of four neighbouring bytes in each lane on x86; totals(w, x, y, z): the four sums.
+// a panel's columns (int8_panel.h). Acc: partial sums, of four neighbouring bytes in each lane on x86; totals(w, x, y, z): the four sums.
 #if defined(__AVX512VNNI__)
 constexpr int kStep8 = 64, kRows8 = 6, kCols8 = 4, kVecs8 = 4;
 struct Dot8 {
@@ -16,7 +21,8 @@ struct Dot8 {
   using Bytes = __m512i;
   KAIMO_INLINE Acc zero() { return _mm512_setzero_si512(); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm512_loadu_si512(p); }
-  KAIMO_INLINE Bytes splat(int32_t four) { return _mm512_set1_epi32(four); }
+  KAIMO_INLINE Bytes splat8(int8_t v) { return _mm512_set1_epi8(v); }
+  KAIMO_INLINE Bytes splat_at(const uint8_t* four) { return _mm512_set1_epi32(reinterpret_cast<const Four8*>(four)->value); }
   KAIMO_INLINE void store(void* p, Acc v) { _mm512_storeu_si512(p, v); }
   KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm512_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm512_dpbusd_epi32(acc, a, b); }
@@ -32,11 +38,37 @@ struct Dot8 {
   using Acc = __m256i;
   using Bytes = __m256i;
   KAIMO_INLINE Acc zero() { return _mm256_setzero_si256(); }
+  KAIMO_INLINE Acc splat16(int16_t v) { return _mm256_set1_epi16(v); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-  KAIMO_INLINE Bytes splat(int32_t four) { return _mm256_set1_epi32(four); }
   KAIMO_INLINE void store(void* p, Acc v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
   KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm256_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))); }
+  KAIMO_INLINE Bytes splat8(int8_t v) { return _mm256_set1_epi8(v); }
+  KAIMO_INLINE Bytes magnitudes(Bytes b) { return _mm256_abs_epi8(b); }
+  // In this order and with these operands: a compiler that loads, multiplies or adds ahead runs out of registers.
+  KAIMO_INLINE Bytes splat_at(const uint8_t* four) {
+    Bytes r;
+    __asm__ volatile("vpbroadcastd %1, %0" : "=x"(r) : "m"(*reinterpret_cast<const Four8*>(four)));
+    return r;
+  }
+  KAIMO_INLINE Acc products16(Bytes a, Bytes b) {
+    Acc r;
+    __asm__ volatile("vpmaddubsw %2, %1, %0" : "=x"(r) : "x"(a), "x"(b));
+    return r;
+  }
+  KAIMO_INLINE Acc products16(Bytes a, const Bytes* b) {
+    Acc r;
+    __asm__ volatile("vpmaddubsw %2, %1, %0" : "=x"(r) : "x"(a), "m"(*b));
+    return r;
+  }
+  KAIMO_INLINE Acc plus16(Acc a, Acc b) {
+    __asm__ volatile("vpaddw %1, %0, %0" : "+x"(a) : "x"(b));
+    return a;
+  }
+  KAIMO_INLINE Acc add_pairs(Acc acc, Acc sums16, Bytes ones) {
+    __asm__ volatile("vpmaddwd %2, %1, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "+x"(sums16) : "x"(ones));
+    return acc;
+  }
   KAIMO_INLINE __m128i totals(Acc w, Acc x, Acc y, Acc z) {
     const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(w, x), _mm256_hadd_epi32(y, z));
     return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
@@ -48,11 +80,18 @@ struct Dot8 {
   using Acc = __m128i;
   using Bytes = __m128i;
   KAIMO_INLINE Acc zero() { return _mm_setzero_si128(); }
+  KAIMO_INLINE Acc splat16(int16_t v) { return _mm_set1_epi16(v); }
   KAIMO_INLINE Bytes load(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-  KAIMO_INLINE Bytes splat(int32_t four) { return _mm_set1_epi32(four); }
   KAIMO_INLINE void store(void* p, Acc v) { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
   KAIMO_INLINE Acc plus(Acc a, Acc b) { return _mm_add_epi32(a, b); }
   KAIMO_INLINE Acc add(Acc acc, Bytes a, Bytes b) { return _mm_add_epi32(acc, _mm_madd_epi16(_mm_maddubs_epi16(a, b), _mm_set1_epi16(1))); }
+  KAIMO_INLINE Bytes splat8(int8_t v) { return _mm_set1_epi8(v); }
+  KAIMO_INLINE Bytes magnitudes(Bytes b) { return _mm_abs_epi8(b); }
+  KAIMO_INLINE Bytes splat_at(const uint8_t* four) { return _mm_set1_epi32(reinterpret_cast<const Four8*>(four)->value); }
+  KAIMO_INLINE Acc products16(Bytes a, Bytes b) { return _mm_maddubs_epi16(a, b); }
+  KAIMO_INLINE Acc products16(Bytes a, const Bytes* b) { return _mm_maddubs_epi16(a, *b); }
+  KAIMO_INLINE Acc plus16(Acc a, Acc b) { return _mm_add_epi16(a, b); }
+  KAIMO_INLINE Acc add_pairs(Acc acc, Acc sums16, Bytes ones) { return _mm_add_epi32(acc, _mm_madd_epi16(sums16, ones)); }
   KAIMO_INLINE __m128i totals(Acc w, Acc x, Acc y, Acc z) { return _mm_hadd_epi32(_mm_hadd_epi32(w, x), _mm_hadd_epi32(y, z)); }
 };
 #elif defined(__aarch64__)
@@ -150,70 +189,9 @@ KAIMO_NOINLINE void tile8(const Tile8& t) {
   }
 }
 
-// ---- packed weights, for many rows ----
-
-#if !defined(__aarch64__)
-// Columns of a vector of packed weights.
-constexpr int64_t kLanes8 = kStep8 / 4;
-
-// kTile8 columns of weights from k0 on, four neighbours along K of kLanes8 columns to a vector: vector (column / kLanes8) * steps * kLanes8
-// + k / 4, where steps counts whole steps of K; zeros fill up.
-KAIMO_NOINLINE void pack8(const int8_t* w, int64_t pitch, int64_t cols, int64_t kc, int8_t* packed) {
-  for (int64_t c = 0; c < kTile8; c += kLanes8) {
-    for (int64_t k = 0; k < kc; k += kStep8, packed += kStep8 * kLanes8) {
-      vf32 r[kLanes8];
-      const int64_t bytes = min64(kStep8, kc - k);
-      for (int64_t l = 0; l < kLanes8; ++l) {
-        r[l] = vf32{};
-        if (c + l < cols) __builtin_memcpy(&r[l], w + (c + l) * pitch + k, size_t(bytes));
-      }
-      vtranspose(r);
-      __builtin_memcpy(packed, r, sizeof r);
-    }
-  }
-}
-
-// kc activations of `mr` rows times kVecs8 vectors of packed columns, into sums[row * kTile8 + column] or added to them.
-template <int mr>
-KAIMO_NOINLINE void tile8_packed(const uint8_t* a, int64_t a_pitch, const int8_t* packed, int64_t steps, int32_t* sums, bool first) {
-  Dot8::Acc acc[mr][kVecs8];
-  KAIMO_UNROLL(8)
-  for (int i = 0; i < mr; ++i) {
-    KAIMO_UNROLL(4)
-    for (int j = 0; j < kVecs8; ++j) acc[i][j] = Dot8::zero();
-  }
-  const int64_t panel = steps * kStep8 * kLanes8;
-  for (int64_t k = 0; k < steps * kLanes8; ++k) {
-    Dot8::Bytes bv[kVecs8];
-    KAIMO_UNROLL(4)
-    for (int j = 0; j < kVecs8; ++j) bv[j] = Dot8::load(packed + j * panel + k * kStep8);
-    KAIMO_UNROLL(8)
-    for (int i = 0; i < mr; ++i) {
-      int32_t four;
-      __builtin_memcpy(&four, a + i * a_pitch + 4 * k, sizeof four);
-      Dot8::Bytes av = Dot8::splat(four);
-      keep_in_register(av);
-      KAIMO_UNROLL(4)
-      for (int j = 0; j < kVecs8; ++j) acc[i][j] = Dot8::add(acc[i][j], av, bv[j]);
-    }
-  }
-  KAIMO_UNROLL(8)
-  for (int i = 0; i < mr; ++i) {
-    KAIMO_UNROLL(4)
-    for (int j = 0; j < kVecs8; ++j) {
-      int32_t* out = sums + i * kTile8 + j * kLanes8;
-      Dot8::store(out, first ? acc[i][j] : Dot8::plus(Dot8::load(out), acc[i][j]));
-    }
-  }
-}
-#endif
-
 template <int... mr>
 struct Tiles8Of {
   static constexpr void (*kernels[sizeof...(mr)])(const Tile8&) = {tile8<mr>...};
-#if !defined(__aarch64__)
-  static constexpr void (*packed[sizeof...(mr)])(const uint8_t*, int64_t, const int8_t*, int64_t, int32_t*, bool) = {tile8_packed<mr>...};
-#endif
 };
 #if defined(__AVX512VNNI__) || defined(__aarch64__)
 struct Tiles8 : Tiles8Of<1, 2, 3, 4, 5, 6> {};

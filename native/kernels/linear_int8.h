@@ -3,7 +3,7 @@
 // y = (sum * scale_x) * scale_w + bias, rounded at each step, so that every instruction set and the body of the composite
 // (src/tensor/functional/linear-int8.ts) give the same bits. A row that holds NaN or infinities gives NaN.
 #pragma once
-#include "int8_dot.h"
+#include "int8_panel.h"
 #include "kernel.h"
 #include "view.h"
 
@@ -28,6 +28,7 @@ struct LinearInt8 {
   const float *scale, *bias;  // bias may be null
   float* y;
   uint8_t* q;  // a row of ones, whose products are the sums of the weights, then m rows
+  const char* panels;  // packed weights, or null
   RowScale8* rows;
   bool failed;
 };
@@ -92,72 +93,107 @@ inline void sums_in_place8(const LinearInt8& job, int64_t row0, int64_t rows, in
   }
 }
 
-#if !defined(__aarch64__)
-// From this many rows on packing the weights first pays: sums then end in the lanes where they belong.
-constexpr int64_t kPackedRows8 = 48;
-
-inline void sums_packed8(const LinearInt8& job, int64_t row0, int64_t rows, int64_t cols, const int8_t* packed, int32_t* sums) {
-  const int64_t kb = block8(job.k);
-  for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
-    const int64_t steps = ceil_div(min64(kb, job.k - k0), kStep8), panel = steps * kStep8 * kLanes8;
-    for (int64_t j = 0; j < cols; j += kVecs8 * kLanes8)
-      Tiles8::packed[rows - 1](job.q + row0 * job.pitch + k0, job.pitch, packed + j / kLanes8 * panel, steps, sums + j, k0 == 0);
-    packed += kTile8 / kLanes8 * panel;
+// Finishes `cols` outputs of a row from sums of products less `lift`: y is of sums + lift - zero * weights.
+template <bool biased>
+KAIMO_INLINE void finish_row8(const LinearInt8& job, int64_t row, int64_t col0, int64_t cols, const int32_t* sums, const int32_t* lift, const int32_t* weights) {
+  using Words = Vec<uint32_t>;
+  const RowScale8 scale = job.rows[row];
+  const float *scales = job.scale + col0, *bias = biased ? job.bias + col0 : nullptr;
+  float* y = job.y + row * job.n + col0;
+  const auto words = [](const int32_t* p) __attribute__((always_inline)) { return vload(reinterpret_cast<const uint32_t*>(p)); };
+  int64_t j = 0;
+  for (; j + Words::n <= cols; j += Words::n) {
+    const Words::type total = words(sums + j) + words(lift + j) - uint32_t(scale.zero) * words(weights + j);
+    const vf32 v = __builtin_convertvector(vi32(total), vf32) * scale.scale * vload(scales + j);
+    vstore(y + j, biased ? v + vload(bias + j) : v);
+  }
+  for (; j < cols; ++j) {
+    const int32_t total = int32_t(uint32_t(sums[j]) + uint32_t(lift[j]) - uint32_t(scale.zero) * uint32_t(weights[j]));
+    const float v = float(total) * scale.scale * scales[j];
+    y[j] = biased ? v + bias[j] : v;
   }
 }
-#endif
 
-// Rows [row0, row0 + rows) of q, the first being that of ones, and columns [col0, col0 + cols); `weights` are the columns' sums of weights,
-// found with the first row.
-KAIMO_NOINLINE void linear_int8_tile(const LinearInt8& job, int64_t row0, int64_t rows, int64_t col0, int64_t cols, const int8_t* packed, int32_t* weights) {
+KAIMO_INLINE void finish8(const LinearInt8& job, int64_t row, int64_t col0, int64_t cols, const int32_t* sums, const int32_t* lift, const int32_t* weights) {
+  if (job.bias != nullptr) finish_row8<true>(job, row, col0, cols, sums, lift, weights);
+  else finish_row8<false>(job, row, col0, cols, sums, lift, weights);
+}
+
+// Columns [col0, col0 + cols) of all rows over the weights as they lie. The first row, of ones, gives the sums of weights.
+KAIMO_NOINLINE void columns_in_place8(const LinearInt8& job, int64_t col0, int64_t cols) {
+  static constexpr int32_t kNone[kTile8] = {};
   alignas(64) int32_t sums[kRows8 * kTile8];
-#if !defined(__aarch64__)
-  if (packed != nullptr) sums_packed8(job, row0, rows, cols, packed, sums);
-  else
-#endif
-    sums_in_place8(job, row0, rows, col0, cols, sums);
-  if (row0 == 0) __builtin_memcpy(weights, sums, sizeof(int32_t) * size_t(cols));
-  const float* scale = job.scale + col0;
-  const float* bias = job.bias ? job.bias + col0 : nullptr;
-  for (int64_t i = row0 == 0; i < rows; ++i) {
-    int32_t* sum = sums + i * kTile8;
-    const RowScale8& row = job.rows[row0 + i - 1];
-    float* y = job.y + (row0 + i - 1) * job.n + col0;
-    for (int64_t j = 0; j < cols; ++j) sum[j] = int32_t(uint32_t(sum[j]) - uint32_t(row.zero) * uint32_t(weights[j]));
-    if (bias != nullptr) {
-      for (int64_t j = 0; j < cols; ++j) y[j] = float(sum[j]) * row.scale * scale[j] + bias[j];
-    } else {
-      for (int64_t j = 0; j < cols; ++j) y[j] = float(sum[j]) * row.scale * scale[j];
-    }
+  int32_t weights[kTile8];
+  const int64_t rows = job.m + 1, tiles = ceil_div(rows, kRows8);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t row0 = rows * t / tiles, count = rows * (t + 1) / tiles - row0;
+    sums_in_place8(job, row0, count, col0, cols, sums);
+    if (row0 == 0) __builtin_memcpy(weights, sums, sizeof(int32_t) * size_t(cols));
+    for (int64_t i = row0 == 0; i < count; ++i) finish8(job, row0 + i - 1, col0, cols, sums + i * kTile8, kNone, weights);
+  }
+}
+
+#if defined(__aarch64__)
+constexpr int64_t kColumns8 = kTile8;
+
+inline bool linear_int8_columns(const LinearInt8& job, int64_t col0, int) {
+  columns_in_place8(job, col0, min64(kTile8, job.n - col0));
+  return true;
+}
+
+// Weights are read in place: what should hold them packed stays empty.
+static Status pack_int8(KernelCall&) { return Status::ok; }
+#else
+// From this many rows on packed weights pay, ready or not: sums then end in the lanes where they belong.
+constexpr int64_t kPackedRows8 = 4, kPackingRows8 = 48;
+constexpr int64_t kColumns8 = kPanel8 > kTile8 ? kPanel8 : kTile8;
+
+KAIMO_NOINLINE void columns_of_panel8(const LinearInt8& job, int64_t col0, const char* panel) {
+  alignas(64) int32_t sums[kPanelRows8 * kPanel8];
+  const PanelHead8& head = *reinterpret_cast<const PanelHead8*>(panel);
+  const int64_t cols = min64(kPanel8, job.n - col0), tiles = ceil_div(job.m, kPanelRows8);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t row0 = job.m * t / tiles, count = job.m * (t + 1) / tiles - row0;
+    PanelTiles8::kernels[count - 1](job.q + (row0 + 1) * job.pitch, job.pitch, panel, job.k, sums);
+    for (int64_t i = 0; i < count; ++i) finish8(job, row0 + i, col0, cols, sums + i * kPanel8, head.centres, head.sums);
   }
 }
 
 // False where there is no memory for packed weights.
 inline bool linear_int8_columns(const LinearInt8& job, int64_t col0, int worker) {
-  const int64_t cols = min64(kTile8, job.n - col0), rows = job.m + 1, tiles = ceil_div(rows, kRows8);
-  int8_t* packed = nullptr;
-#if !defined(__aarch64__)
-  if (job.m >= kPackedRows8) {
-    packed = static_cast<int8_t*>(worker_scratch(job.pool, worker, size_t(job.pitch * kTile8)));
-    if (packed == nullptr) return false;
-    int8_t* to = packed;
-    const int64_t kb = block8(job.k);
-    for (int64_t k0 = 0; k0 < job.k; k0 += kb) {
-      const int64_t kc = min64(kb, job.k - k0);
-      pack8(job.w + col0 * job.k + k0, job.k, cols, kc, to);
-      to += round_up(kc, kStep8) * kTile8;
-    }
+  const int64_t end = min64(col0 + kColumns8, job.n), bytes = panel_bytes8(job.k);
+  if (job.m < (job.panels != nullptr ? kPackedRows8 : kPackingRows8)) {
+    columns_in_place8(job, col0, end - col0);
+    return true;
   }
-#else
-  (void)worker;
-#endif
-  int32_t weights[kTile8];
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row = rows * t / tiles;
-    linear_int8_tile(job, row, rows * (t + 1) / tiles - row, col0, cols, packed, weights);
+  char* own = nullptr;
+  if (job.panels == nullptr) {
+    own = static_cast<char*>(worker_scratch(job.pool, worker, size_t(bytes)));
+    if (own == nullptr) return false;
+  }
+  for (int64_t col = col0; col < end; col += kPanel8) {
+    if (own != nullptr) pack_panel8(job.w + col * job.k, min64(kPanel8, job.n - col), job.k, own);
+    columns_of_panel8(job, col, own != nullptr ? own : job.panels + col / kPanel8 * bytes);
   }
   return true;
 }
+
+// Panels start on the first cache line of the buffer that holds them.
+KAIMO_INLINE char* panels_in(char* buffer) { return reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(buffer) + 63) / 64 * 64); }
+
+// in[0] weight i8 [N, K], dense; out[0] i8: a cache line more than its panels take.
+static Status pack_int8(KernelCall& call) {
+  const Operand &w = call.in[0], &out = call.out[0];
+  const int64_t n = w.dims[0], k = w.dims[1], bytes = panel_bytes8(k), panels = ceil_div(n, kPanel8);
+  if (out.dims[0] < 64 + panels * bytes) return Status::unsupported;
+  char* to = panels_in(out.data);
+  const int8_t* from = reinterpret_cast<const int8_t*>(w.data);
+  parallel_ranges(call.pool, panels, double(k * kPanel8), [&](int64_t begin, int64_t end, int) {
+    for (int64_t p = begin; p < end; ++p) pack_panel8(from + p * kPanel8 * k, min64(kPanel8, n - p * kPanel8), k, to + p * bytes);
+  });
+  return Status::ok;
+}
+#endif
 
 inline bool dense_of(const Operand& operand, DType dtype) {
   int64_t stride = 1;
@@ -168,10 +204,10 @@ inline bool dense_of(const Operand& operand, DType dtype) {
   return operand.dtype == dtype;
 }
 
-// in[0] x f32 [..., K], in[1] weight i8 [N, K], in[2] scales f32 of N elements, in[3] bias f32 [N]?; out[0] y f32 [..., N]. All dense.
-static Status linear_int8(KernelCall& call) {
+// The products of linear_int8 and linear_int8_packed: `n_in` operands without the panels.
+inline Status run_linear_int8(KernelCall& call, int n_in, const char* panels) {
   const Operand &x = call.in[0], &w = call.in[1], &y = call.out[0];
-  if (call.n_in < 3 || w.rank != 2 || x.rank < 1 || !dense_of(x, DType::f32) || !dense_of(w, DType::i8) || !dense_of(y, DType::f32)) return Status::unsupported;
+  if (n_in < 3 || w.rank != 2 || x.rank < 1 || !dense_of(x, DType::f32) || !dense_of(w, DType::i8) || !dense_of(y, DType::f32)) return Status::unsupported;
   LinearInt8 job{};
   job.pool = call.pool;
   job.n = w.dims[0];
@@ -181,7 +217,8 @@ static Status linear_int8(KernelCall& call) {
   job.pitch = round_up(job.k, 64);
   job.w = reinterpret_cast<const int8_t*>(w.data);
   job.scale = reinterpret_cast<const float*>(call.in[2].data);
-  job.bias = call.n_in > 3 ? reinterpret_cast<const float*>(call.in[3].data) : nullptr;
+  job.bias = n_in > 3 ? reinterpret_cast<const float*>(call.in[3].data) : nullptr;
+  job.panels = panels;
   const int64_t ahead = min64(m, kAhead8);
   const size_t scales = size_t(round_up(ahead * int64_t(sizeof(RowScale8)), 64));
   char* scratch = static_cast<char*>(shared_scratch(call.pool, scales + size_t((ahead + 1) * job.pitch)));
@@ -198,10 +235,10 @@ static Status linear_int8(KernelCall& call) {
       for (int64_t i = begin; i < end; ++i) quantize_row8(job.x + i * job.k, job.k, job.q + (i + 1) * job.pitch, job.rows + i);
     });
     parallel_for(
-        call.pool, ceil_div(job.n, kTile8),
+        call.pool, ceil_div(job.n, kColumns8),
         [](void* context, int64_t task, int worker) {
           LinearInt8& columns = *static_cast<LinearInt8*>(context);
-          if (!linear_int8_columns(columns, task * kTile8, worker)) __atomic_store_n(&columns.failed, true, __ATOMIC_RELAXED);
+          if (!linear_int8_columns(columns, task * kColumns8, worker)) __atomic_store_n(&columns.failed, true, __ATOMIC_RELAXED);
         },
         &job);
     if (job.failed) return Status::out_of_memory;
@@ -209,7 +246,19 @@ static Status linear_int8(KernelCall& call) {
   return Status::ok;
 }
 
-static const KernelEntry kLinearInt8Kernels[] = {{"linear_int8", linear_int8}};
+// in[0] x f32 [..., K], in[1] weight i8 [N, K], in[2] scales f32 of N elements, in[3] bias f32 [N]?; out[0] y f32 [..., N]. All dense.
+static Status linear_int8(KernelCall& call) { return run_linear_int8(call, call.n_in, nullptr); }
+
+// The same with what pack_int8 made of the weight as the last operand.
+static Status linear_int8_packed(KernelCall& call) {
+#if defined(__aarch64__)
+  return run_linear_int8(call, call.n_in - 1, nullptr);
+#else
+  return run_linear_int8(call, call.n_in - 1, panels_in(call.in[call.n_in - 1].data));
+#endif
+}
+
+static const KernelEntry kLinearInt8Kernels[] = {{"linear_int8", linear_int8}, {"linear_int8_packed", linear_int8_packed}, {"pack_int8", pack_int8}};
 
 }  // namespace
 }  // namespace kaimo

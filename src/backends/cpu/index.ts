@@ -115,8 +115,8 @@ class CpuExecutable implements Executable {
   /** Packed right operands, once all of them have been read unchanged by a few runs; before that none. */
   private packsOf(
     inputs: readonly Buffer[],
-    submit: (program: NativeProgram, arrays: [Float32Array, Float32Array], buffer: Buffer) => void,
-  ): readonly Float32Array[] {
+    submit: (program: NativeProgram, arrays: [TypedArray, TypedArray], buffer: Buffer) => void,
+  ): readonly TypedArray[] {
     const { packed, packable } = this
     if (!packed || inputs.length !== this.params.length) return []
     let ready = true
@@ -128,7 +128,7 @@ class CpuExecutable implements Executable {
     })
   }
 
-  private nativeFor(packs: readonly Float32Array[]): NativeProgram {
+  private nativeFor(packs: readonly TypedArray[]): NativeProgram {
     if (packs.length === 0 || !this.packed) return this.native
     if (!this.packedNative) {
       this.packedNative = this.addon.compile(this.packed.code, this.packed.constants)
@@ -138,7 +138,7 @@ class CpuExecutable implements Executable {
     return this.packedNative
   }
 
-  private bind(inputs: readonly Buffer[], packs: readonly Float32Array[]): { arrays: TypedArray[]; outputs: Buffer[] } {
+  private bind(inputs: readonly Buffer[], packs: readonly TypedArray[]): { arrays: TypedArray[]; outputs: Buffer[] } {
     if (inputs.length !== this.params.length) {
       throw new TypeError(`${this.name}: takes ${this.params.length} inputs, got ${inputs.length}`)
     }

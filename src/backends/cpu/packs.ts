@@ -1,4 +1,12 @@
-import { dtypeBytes, finish, type Steps, sizeOf } from '../../ir/index.js'
+import {
+  arrayConstructor,
+  type DType,
+  dtypeBytes,
+  finish,
+  type Steps,
+  sizeOf,
+  type TypedArray,
+} from '../../ir/index.js'
 import type { Buffer } from '../../runtime/buffer.js'
 import type { NativeAddon, NativeProgram } from './addon.js'
 import { type EncodedProgram, encodeProgram, type Instruction, ProgramBuilder } from './program.js'
@@ -11,8 +19,10 @@ export interface Pack {
   /** Equal for packs of equal contents of one buffer. */
   readonly key: string
   readonly rhs: View
-  readonly contract: readonly number[]
-  /** Floats, no fewer than any ISA's layout takes. */
+  readonly kernel: 'pack_rhs' | 'pack_int8'
+  readonly ints: readonly number[]
+  readonly dtype: DType
+  /** Elements, no fewer than any ISA's layout takes. */
   readonly length: number
 }
 
@@ -27,20 +37,47 @@ const LEAST = 4096
 /** Columns of the widest panel. */
 const PANEL = 64
 
-/** The pack that a product could read, or null: f32, no batch, the right operand a parameter that is not overwritten. */
-function packOf(instruction: Instruction, lasting: (param: number) => boolean): Pack | null {
-  const { kernel, ints, out } = instruction
-  const rhs = instruction.in[1]
-  if (kernel !== 'dot_general' || ints[0] !== 0 || rhs.storage.root.kind !== 'input') return null
-  const { index: param } = rhs.storage.root
-  const views = [...instruction.in, ...out]
-  if (!lasting(param) || sizeOf(rhs.shape) < LEAST || views.some(({ dtype }) => dtype !== 'f32')) return null
+/** Products with fewer rows read 8-bit weights as they lie. */
+const LEAST_ROWS = 4
+
+/** The pack of a dot_general: f32, no batch. */
+function rhsPack({ ints, in: inputs, out }: Instruction): Omit<Pack, 'param' | 'key'> | null {
+  const rhs = inputs[1]
+  if (ints[0] !== 0 || [...inputs, ...out].some(({ dtype }) => dtype !== 'f32')) return null
   const contract = ints.slice(2 + ints[1], 2 + 2 * ints[1])
   const k = contract.reduce((product, dim) => product * rhs.shape[dim], 1)
   if (k === 0) return null
   const length = Math.ceil(sizeOf(rhs.shape) / k / PANEL) * PANEL * k
-  const key = [rhs.offset, rhs.shape.join(), rhs.strides.join(), contract.join()].join(';')
-  return { param, key, rhs, contract, length }
+  return { rhs, kernel: 'pack_rhs', ints: [contract.length, ...contract], dtype: 'f32', length }
+}
+
+/**
+ * The pack of a linear_int8 (native/kernels/int8_panel.h): weights, 16-bit starts of a quarter of their bytes, the offset of each group of
+ * 16 for every 8 columns, two sums a column, and a cache line for what stands at the head of a panel and of the whole.
+ */
+function int8Pack({ in: inputs }: Instruction): Omit<Pack, 'param' | 'key'> | null {
+  const rhs = inputs[1]
+  const [columns, k] = rhs.shape
+  if (sizeOf(inputs[0].shape) < LEAST_ROWS * k) return null
+  const [wide, long] = [columns, k].map((size) => Math.ceil(size / PANEL) * PANEL)
+  const length = wide * long * (1 + 1 / 4 + 1 / 32) + wide * (8 + 128 / 8) + 64
+  return { rhs, kernel: 'pack_int8', ints: [], dtype: 'i8', length }
+}
+
+/** Kernels that have a twin, KERNEL_packed, which reads its right operand packed. */
+const PACKABLE: Readonly<Record<string, (instruction: Instruction) => Omit<Pack, 'param' | 'key'> | null>> = {
+  dot_general: rhsPack,
+  linear_int8: int8Pack,
+}
+
+/** The pack that a product could read, or null: its right operand must be a parameter that is not overwritten. */
+function packOf(instruction: Instruction, lasting: (param: number) => boolean): Pack | null {
+  const describe = Object.hasOwn(PACKABLE, instruction.kernel) ? PACKABLE[instruction.kernel] : null
+  const rhs = instruction.in[1]
+  if (!describe || rhs.storage.root.kind !== 'input' || sizeOf(rhs.shape) < LEAST) return null
+  const { index: param } = rhs.storage.root
+  const pack = lasting(param) ? describe(instruction) : null
+  return pack && { ...pack, param, key: [rhs.offset, rhs.shape.join(), rhs.strides.join(), pack.ints.join()].join(';') }
 }
 
 /**
@@ -62,10 +99,10 @@ export function* packProgram(
     let at = packs.findIndex(({ param, key }) => param === pack.param && key === pack.key)
     if (at < 0) {
       at = packs.push(pack) - 1
-      storages.push(new Storage('input', pack.length * dtypeBytes('f32'), inputBytes.length + at))
+      storages.push(new Storage('input', pack.length * dtypeBytes(pack.dtype), inputBytes.length + at))
     }
-    const packed = denseView(storages[at], 'f32', [pack.length])
-    return { ...instruction, kernel: 'dot_general_packed', in: [...instruction.in, packed] }
+    const packed = denseView(storages[at], pack.dtype, [pack.length])
+    return { ...instruction, kernel: `${instruction.kernel}_packed`, in: [...instruction.in, packed] }
   })
   if (packs.length === 0) return null
   const bytes = [...inputBytes, ...storages.map((storage) => storage.bytes)]
@@ -74,7 +111,7 @@ export function* packProgram(
 
 interface Held {
   uses: number
-  readonly packs: Map<string, Float32Array>
+  readonly packs: Map<string, TypedArray>
 }
 
 /** Runs before a buffer's contents are packed: a parameter being trained is a new buffer after every step, and never is. */
@@ -104,13 +141,13 @@ export class PackCache {
   get(
     buffer: Buffer,
     pack: Pack,
-    submit: (program: NativeProgram, arrays: [Float32Array, Float32Array]) => void,
-  ): Float32Array {
+    submit: (program: NativeProgram, arrays: [TypedArray, TypedArray]) => void,
+  ): TypedArray {
     const packs = this.held.get(buffer)?.packs
     const known = packs?.get(pack.key)
     if (known) return known
-    const packed = new Float32Array(pack.length)
-    submit(this.program(pack, buffer.byteLength), [buffer.array as Float32Array, packed])
+    const packed = new (arrayConstructor(pack.dtype))(pack.length)
+    submit(this.program(pack, buffer.byteLength), [buffer.array, packed])
     packs?.set(pack.key, packed)
     return packed
   }
@@ -126,14 +163,9 @@ export class PackCache {
     if (!program) {
       const builder = new ProgramBuilder()
       const rhs = { ...pack.rhs, storage: builder.external('input', bytes, 0) }
-      const out = denseView(builder.external('output', pack.length * dtypeBytes('f32'), 0), 'f32', [pack.length])
-      builder.emit({
-        kernel: 'pack_rhs',
-        op: 'pack',
-        in: [rhs],
-        out: [out],
-        ints: [pack.contract.length, ...pack.contract],
-      })
+      const memory = builder.external('output', pack.length * dtypeBytes(pack.dtype), 0)
+      const out = denseView(memory, pack.dtype, [pack.length])
+      builder.emit({ kernel: pack.kernel, op: 'pack', in: [rhs], out: [out], ints: [...pack.ints] })
       const encoded = finish(encodeProgram(builder, [bytes], [out.storage.bytes], this.kernels))
       program = this.addon.compile(encoded.code, encoded.constants)
       this.programs.set(key, program)
