@@ -12,6 +12,11 @@
 namespace kaimo {
 namespace {
 
+struct RowScale8 {
+  float scale;
+  int32_t zero;
+};
+
 #if !defined(__aarch64__)
 constexpr int64_t kLanes8 = kStep8 / 4;
 constexpr int64_t kPanel8 = kVecs8 * kLanes8;
@@ -178,14 +183,53 @@ KAIMO_INLINE void add_group8(Sums8<mr>& acc, const uint8_t* a, int64_t pitch, co
 }
 #endif
 
-// Sums of products of `mr` rows of activations (zeros up to whole groups), less kCentre8 in centred groups, and the panel's columns:
-// out[row * kPanel8 + column].
+// Rows of activations (zeros up to whole groups) times a panel. Row i of the result is y + i * y_pitch, for `cols` of the panel's columns:
+// (sum of (activation - zero of the row) * weight) * scale of the row * scale of the column + bias.
+struct PanelTile8 {
+  const uint8_t* a;
+  int64_t pitch, k;
+  const char* panel;
+  const RowScale8* rows;
+  const float *scales, *bias;  // kPanel8 each; bias may be null
+  float* y;
+  int64_t y_pitch, cols;
+};
+
+// Finishes kLanes8 columns of a row.
+KAIMO_INLINE vf32 finish8(Dot8::Acc sums, const PanelHead8& head, int64_t column, RowScale8 row, vf32 scales) {
+  using Words = Vec<uint32_t>;
+  Words::type total;
+  __builtin_memcpy(&total, &sums, sizeof total);
+  total += vload(reinterpret_cast<const uint32_t*>(head.centres + column)) - uint32_t(row.zero) * vload(reinterpret_cast<const uint32_t*>(head.sums + column));
+  return __builtin_convertvector(vi32(total), vf32) * row.scale * scales;
+}
+
 template <int mr>
-KAIMO_NOINLINE void tile8_panel(const uint8_t* a, int64_t pitch, const char* panel, int64_t k, int32_t* out) {
-  const PanelHead8* head = reinterpret_cast<const PanelHead8*>(panel);
+KAIMO_INLINE void finish_panel8(const PanelTile8& t, const Sums8<mr>& acc, const PanelHead8& head) {
+  KAIMO_UNROLL(4)
+  for (int j = 0; j < kVecs8; ++j) {
+    const int64_t column = j * kLanes8;
+    const vf32 scales = vload(t.scales + column);
+    KAIMO_UNROLL(8)
+    for (int i = 0; i < mr; ++i) {
+      vf32 v = finish8(acc[i][j], head, column, t.rows[i], scales);
+      if (t.bias != nullptr) v += vload(t.bias + column);
+      float* y = t.y + i * t.y_pitch + column;
+      if (t.cols == kPanel8) vstore(y, v);
+      else if (t.cols > column) __builtin_memcpy(y, &v, sizeof(float) * size_t(min64(kLanes8, t.cols - column)));
+    }
+  }
+}
+
+template <int mr>
+KAIMO_NOINLINE void tile8_panel(const PanelTile8& t) {
+  const PanelHead8* head = reinterpret_cast<const PanelHead8*>(t.panel);
   const int32_t* offsets = reinterpret_cast<const int32_t*>(head + 1);
-  const int8_t* group = reinterpret_cast<const int8_t*>(panel + panel_head_bytes8(k));
-  const int64_t centred = head->centred, groups = groups8(k);
+  const int8_t* group = reinterpret_cast<const int8_t*>(t.panel + panel_head_bytes8(t.k));
+  const uint8_t* const a = t.a;
+  const int64_t centred = head->centred, groups = groups8(t.k), pitch = t.pitch;
+  // The lines of y are far apart: asked for now, they are there in the end.
+  for (int i = 0; i < mr; ++i) __builtin_prefetch(t.y + i * t.y_pitch, 1);
   Sums8<mr> acc;
   KAIMO_UNROLL(8)
   for (int i = 0; i < mr; ++i) {
@@ -199,16 +243,12 @@ KAIMO_NOINLINE void tile8_panel(const uint8_t* a, int64_t pitch, const char* pan
   for (int64_t g = 0; g < centred; ++g, group += kGroupBytes8) add_group8<mr, true>(acc, a + offsets[g], pitch, group);
   for (int64_t g = centred; g < groups; ++g, group += kGroupBytes8) add_group8<mr, false>(acc, a + offsets[g], pitch, group);
 #endif
-  KAIMO_UNROLL(8)
-  for (int i = 0; i < mr; ++i) {
-    KAIMO_UNROLL(4)
-    for (int j = 0; j < kVecs8; ++j) Dot8::store(out + i * kPanel8 + j * kLanes8, acc[i][j]);
-  }
+  finish_panel8<mr>(t, acc, *head);
 }
 
 template <int... mr>
 struct PanelTilesOf {
-  static constexpr void (*kernels[sizeof...(mr)])(const uint8_t*, int64_t, const char*, int64_t, int32_t*) = {tile8_panel<mr>...};
+  static constexpr void (*kernels[sizeof...(mr)])(const PanelTile8&) = {tile8_panel<mr>...};
 };
 #if defined(__AVX512VNNI__)
 struct PanelTiles8 : PanelTilesOf<1, 2, 3, 4, 5, 6> {};

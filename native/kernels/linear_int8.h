@@ -15,11 +15,6 @@ constexpr int64_t kBlock8 = 3072;
 // Rows of x that are quantised ahead of the products.
 constexpr int64_t kAhead8 = 1024;
 
-struct RowScale8 {
-  float scale;
-  int32_t zero;
-};
-
 struct LinearInt8 {
   Pool* pool;
   int64_t m, n, k, pitch;  // pitch: bytes from row to row of q
@@ -93,35 +88,24 @@ inline void sums_in_place8(const LinearInt8& job, int64_t row0, int64_t rows, in
   }
 }
 
-// Finishes `cols` outputs of a row from sums of products less `lift`: y is of sums + lift - zero * weights.
-template <bool biased>
-KAIMO_INLINE void finish_row8(const LinearInt8& job, int64_t row, int64_t col0, int64_t cols, const int32_t* sums, const int32_t* lift, const int32_t* weights) {
-  using Words = Vec<uint32_t>;
+// Finishes `cols` outputs of a row from sums of products with weights that sum up to `weights`.
+KAIMO_INLINE void finish_row8(const LinearInt8& job, int64_t row, int64_t col0, int64_t cols, const int32_t* sums, const int32_t* weights) {
   const RowScale8 scale = job.rows[row];
-  const float *scales = job.scale + col0, *bias = biased ? job.bias + col0 : nullptr;
+  const float* scales = job.scale + col0;
   float* y = job.y + row * job.n + col0;
-  const auto words = [](const int32_t* p) __attribute__((always_inline)) { return vload(reinterpret_cast<const uint32_t*>(p)); };
-  int64_t j = 0;
-  for (; j + Words::n <= cols; j += Words::n) {
-    const Words::type total = words(sums + j) + words(lift + j) - uint32_t(scale.zero) * words(weights + j);
-    const vf32 v = __builtin_convertvector(vi32(total), vf32) * scale.scale * vload(scales + j);
-    vstore(y + j, biased ? v + vload(bias + j) : v);
+  const auto value = [&](int64_t j) __attribute__((always_inline)) {
+    return float(int32_t(uint32_t(sums[j]) - uint32_t(scale.zero) * uint32_t(weights[j]))) * scale.scale * scales[j];
+  };
+  if (job.bias != nullptr) {
+    const float* bias = job.bias + col0;
+    for (int64_t j = 0; j < cols; ++j) y[j] = value(j) + bias[j];
+  } else {
+    for (int64_t j = 0; j < cols; ++j) y[j] = value(j);
   }
-  for (; j < cols; ++j) {
-    const int32_t total = int32_t(uint32_t(sums[j]) + uint32_t(lift[j]) - uint32_t(scale.zero) * uint32_t(weights[j]));
-    const float v = float(total) * scale.scale * scales[j];
-    y[j] = biased ? v + bias[j] : v;
-  }
-}
-
-KAIMO_INLINE void finish8(const LinearInt8& job, int64_t row, int64_t col0, int64_t cols, const int32_t* sums, const int32_t* lift, const int32_t* weights) {
-  if (job.bias != nullptr) finish_row8<true>(job, row, col0, cols, sums, lift, weights);
-  else finish_row8<false>(job, row, col0, cols, sums, lift, weights);
 }
 
 // Columns [col0, col0 + cols) of all rows over the weights as they lie. The first row, of ones, gives the sums of weights.
 KAIMO_NOINLINE void columns_in_place8(const LinearInt8& job, int64_t col0, int64_t cols) {
-  static constexpr int32_t kNone[kTile8] = {};
   alignas(64) int32_t sums[kRows8 * kTile8];
   int32_t weights[kTile8];
   const int64_t rows = job.m + 1, tiles = ceil_div(rows, kRows8);
@@ -129,7 +113,7 @@ KAIMO_NOINLINE void columns_in_place8(const LinearInt8& job, int64_t col0, int64
     const int64_t row0 = rows * t / tiles, count = rows * (t + 1) / tiles - row0;
     sums_in_place8(job, row0, count, col0, cols, sums);
     if (row0 == 0) __builtin_memcpy(weights, sums, sizeof(int32_t) * size_t(cols));
-    for (int64_t i = row0 == 0; i < count; ++i) finish8(job, row0 + i - 1, col0, cols, sums + i * kTile8, kNone, weights);
+    for (int64_t i = row0 == 0; i < count; ++i) finish_row8(job, row0 + i - 1, col0, cols, sums + i * kTile8, weights);
   }
 }
 
@@ -149,13 +133,24 @@ constexpr int64_t kPackedRows8 = 4, kPackingRows8 = 48;
 constexpr int64_t kColumns8 = kPanel8 > kTile8 ? kPanel8 : kTile8;
 
 KAIMO_NOINLINE void columns_of_panel8(const LinearInt8& job, int64_t col0, const char* panel) {
-  alignas(64) int32_t sums[kPanelRows8 * kPanel8];
-  const PanelHead8& head = *reinterpret_cast<const PanelHead8*>(panel);
-  const int64_t cols = min64(kPanel8, job.n - col0), tiles = ceil_div(job.m, kPanelRows8);
+  PanelTile8 tile{};
+  tile.pitch = job.pitch;
+  tile.k = job.k;
+  tile.panel = panel;
+  tile.y_pitch = job.n;
+  tile.cols = min64(kPanel8, job.n - col0);
+  float scales[kPanel8] = {}, bias[kPanel8] = {};
+  __builtin_memcpy(scales, job.scale + col0, sizeof(float) * size_t(tile.cols));
+  if (job.bias != nullptr) __builtin_memcpy(bias, job.bias + col0, sizeof(float) * size_t(tile.cols));
+  tile.scales = scales;
+  tile.bias = job.bias != nullptr ? bias : nullptr;
+  const int64_t tiles = ceil_div(job.m, kPanelRows8);
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row0 = job.m * t / tiles, count = job.m * (t + 1) / tiles - row0;
-    PanelTiles8::kernels[count - 1](job.q + (row0 + 1) * job.pitch, job.pitch, panel, job.k, sums);
-    for (int64_t i = 0; i < count; ++i) finish8(job, row0 + i, col0, cols, sums + i * kPanel8, head.centres, head.sums);
+    const int64_t row0 = job.m * t / tiles, rows = job.m * (t + 1) / tiles - row0;
+    tile.a = job.q + (row0 + 1) * job.pitch;
+    tile.rows = job.rows + row0;
+    tile.y = job.y + row0 * job.n + col0;
+    PanelTiles8::kernels[rows - 1](tile);
   }
 }
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { parameter } from '../../src/ir/index.js'
+import { createInterpreterBackend } from '../../src/backends/interpreter/index.js'
+import { finish, Graph, parameter } from '../../src/ir/index.js'
 import { random, seed, setBackend, tensor, valueAndGrad } from '../../src/node.js'
+import { wrapArray } from '../../src/runtime/buffer.js'
 import { Trace, withTrace } from '../../src/runtime/index.js'
 import { wrap } from '../../src/tensor/core.js'
 import { linear, linearInt8, quantizeRows } from '../../src/tensor/functional/index.js'
-import { checkOn, native } from './agree.js'
+import { checkOn, cpuBackend, native, randomStream } from './agree.js'
 
 before(() => setBackend('cpu'))
 
@@ -39,6 +41,55 @@ test('native linear_int8 equals its body bit for bit, whatever the shape', nativ
       // Bit for bit: no tolerance.
       checkOn(params, results, { what, scale: 0, edges: false, low: -100, high: 100 })
       checkOn(params, results, { what: `${what}, special values`, scale: 0, edges: true })
+    }
+})
+
+test('sums are exact for the largest weights, packed on the way or kept packed', native, () => {
+  const random = randomStream(5)
+  const pick = (values: readonly number[]): number => values[Math.floor(random() * values.length)]
+  // From those that may add up in 16 bits to those that overflow them in every group, and mixtures within one column.
+  const weights: Readonly<Record<string, (i: number) => number>> = {
+    small: () => Math.floor(random() * 61) - 30,
+    'on the edge': (i) => pick(i % 2 ? [64, -64, 63] : [64, -63, -64]),
+    lowest: () => -128,
+    largest: () => 127,
+    mixed: (i) => (Math.floor(i / 48) % 2 ? pick([127, -128]) : Math.floor(random() * 41) - 20),
+  }
+  for (const [what, weight] of Object.entries(weights))
+    for (const [rows, outputs, inputs] of [
+      [50, 67, 95],
+      [5, 64, 64],
+      [67, 17, 330],
+    ]) {
+      const params = [
+        parameter([rows, inputs], 'f32'),
+        parameter([outputs, inputs], 'i8'),
+        parameter([outputs], 'f32'),
+        parameter([outputs], 'f32'),
+      ]
+      const results = withTrace(new Trace('body', 'test', params), () => {
+        const [x, w, scale, b] = params.map(wrap)
+        return [linearInt8(x, w, scale, b).value]
+      })
+      // Rows at both ends of their range, where sums are largest.
+      const x = Float32Array.from({ length: rows * inputs }, (_, i) => (i % 3 ? pick([0, 127, 126]) : random() * 127))
+      const arrays = [
+        x,
+        Int8Array.from({ length: outputs * inputs }, (_, i) => weight(i)),
+        new Float32Array(outputs).fill(1),
+        Float32Array.from({ length: outputs }, (_, i) => i),
+      ]
+      const graph = new Graph(params, results)
+      const inputsOf = arrays.map((array, i) => wrapArray(array, params[i].dtype, params[i].shape))
+      const want = finish(createInterpreterBackend().compile(graph)).runSync(inputsOf)[0].array
+      const executable = finish(cpuBackend().compile(graph))
+      // Weights that stay the same are packed once, after two runs.
+      for (let run = 0; run < 4; run++)
+        assert.deepEqual(
+          executable.runSync(inputsOf)[0].array,
+          want,
+          `${what}, ${rows}x${inputs} by ${outputs}, run ${run}`,
+        )
     }
 })
 
