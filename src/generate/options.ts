@@ -20,6 +20,7 @@ export interface GenerationOptions {
   readonly top_p?: number | null
   readonly min_p?: number | null
   readonly typical_p?: number | null
+  readonly top_h?: number | null
   readonly epsilon_cutoff?: number | null
   readonly eta_cutoff?: number | null
   readonly repetition_penalty?: number | null
@@ -134,6 +135,7 @@ function warpersOf(o: GenerationOptions): LogitsProcessor[] {
   const keep = (o.num_beams ?? 1) > 1 ? ends + 1 : 1
   const list: LogitsProcessor[] = []
   if (set(o.temperature) && o.temperature !== 1) list.push(warpers.temperature(o.temperature))
+  if (set(o.top_h)) list.push(warpers.topH(o.top_h))
   const k = o.top_k === undefined ? 50 : o.top_k
   if (k) list.push(warpers.topK(k, keep))
   if (set(o.top_p) && o.top_p < 1) list.push(warpers.topP(o.top_p, keep))

@@ -115,6 +115,26 @@ export const typical =
     for (const [rank, token] of order.entries()) if (rank >= minKeep && distance[token] > limit) scores[token] = NEVER
   }
 
+/** Tokens at most that {@link topH} considers. */
+const MOST_BY_ENTROPY = 100
+
+/** Top-H sampling: the best tokens whose entropy terms together stay within `share` of the distribution's entropy. */
+export const topH =
+  (share: number): LogitsProcessor =>
+  (scores) => {
+    const best = ranked(scores).slice(0, MOST_BY_ENTROPY)
+    const probabilities = softmaxRow(Float32Array.from(best, (token) => scores[token]))
+    const limit = share * entropyOf(probabilities)
+    const kept = new Set<number>()
+    let total = 0
+    for (const [rank, token] of best.entries()) {
+      const p = probabilities[rank]
+      if (p > 0) total -= p * Math.log(p)
+      if (rank === 0 || total <= limit) kept.add(token)
+    }
+    for (let i = 0; i < scores.length; i++) if (!kept.has(i)) scores[i] = NEVER
+  }
+
 export const normalise: LogitsProcessor = (scores) => scores.set(logSoftmaxRow(scores))
 
 /** The first token at which the summed probabilities pass `u` in [0, 1). */

@@ -26,6 +26,7 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'keras', filter: '^(layers|losses|metrics)/', atLeast: 120 },
   { area: 'models', filter: '^(bert|distilbert|deberta|esm)', atLeast: 3 },
   { area: 'models_train', filter: '^bert', atLeast: 1 },
+  { area: 'generation', filter: '', atLeast: 4 },
   { area: 'metrics', filter: '', atLeast: 13 },
   { area: 'tokenizers', filter: '^chat/', atLeast: 30 },
   { area: 'pipelines', filter: '', atLeast: 33 },

@@ -26,7 +26,12 @@ const MAKE: Readonly<Record<string, (kwargs: Kwargs) => LogitsProcessor>> = {
   TypicalLogitsWarper: (k) => warpers.typical(number(k, 'mass'), keep(k)),
   EpsilonLogitsWarper: (k) => warpers.epsilonCutoff(number(k, 'epsilon'), keep(k)),
   EtaLogitsWarper: (k) => warpers.etaCutoff(number(k, 'epsilon'), keep(k)),
-  RepetitionPenaltyLogitsProcessor: (k) => processors.repetitionPenalty(number(k, 'penalty')),
+  TopHLogitsWarper: (k) => warpers.topH(number(k, 'top_h')),
+  RepetitionPenaltyLogitsProcessor: (k) => {
+    const ignored = k.prompt_ignore_length as number | undefined
+    const penalty = number(k, 'penalty')
+    return (scores, ids, row) => processors.repetitionPenalty(penalty)(scores, ids.slice(ignored ?? 0), row)
+  },
   EncoderRepetitionPenaltyLogitsProcessor: (k) => processors.encoderRepetitionPenalty(number(k, 'penalty'), rows(k)),
   NoRepeatNGramLogitsProcessor: (k) => processors.noRepeatNgram(number(k, 'ngram_size')),
   EncoderNoRepeatNGramLogitsProcessor: (k) => processors.encoderNoRepeatNgram(number(k, 'encoder_ngram_size'), rows(k)),
@@ -51,10 +56,19 @@ const MAKE: Readonly<Record<string, (kwargs: Kwargs) => LogitsProcessor>> = {
   LogitNormalization: () => warpers.normalise,
 }
 
+/** Removed tokens get `value`; default -Infinity. */
+function filledWith(value: number | undefined, process: LogitsProcessor): LogitsProcessor {
+  if (value === undefined) return process
+  return (scores, ids, row) => {
+    process(scores, ids, row)
+    for (let i = 0; i < scores.length; i++) if (scores[i] === Number.NEGATIVE_INFINITY) scores[i] = value
+  }
+}
+
 function chainOf(record: ProcessorCase): LogitsProcessor[] {
   return record.chain.map(({ processor, kwargs }) => {
     if (!Object.hasOwn(MAKE, processor)) throw new UnsupportedError(processor)
-    return MAKE[processor](kwargs)
+    return filledWith(kwargs.filter_value as number | undefined, MAKE[processor](kwargs))
   })
 }
 
