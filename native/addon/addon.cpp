@@ -29,7 +29,15 @@ Process& process() {
   return *instance;
 }
 
+// V8 marks its whole heap for every 64 MB of array memory that comes, which costs more than calculating 64 MB of results. So most of the
+// memory of results is kept from its sight, and shown at once when enough of it may be garbage.
+struct Garbage {
+  int64_t hidden = 0;
+  int64_t shown = 0;  // since hidden memory was last shown
+};
+
 struct EnvState {
+  Garbage garbage;
   napi_threadsafe_function finished = nullptr;
   int64_t pending = 0;
   bool closing = false;
@@ -221,15 +229,33 @@ napi_value run_sync(napi_env env, napi_callback_info callback) {
   return failure_value(env, job.failure);
 }
 
+// V8 subtracts the memory that it frees by itself, so what is hidden has to be shown again once, whenever that is.
+void hide_garbage(napi_env env, Garbage* garbage, int64_t bytes) {
+  constexpr int64_t kWorthHiding = 64 << 10, kShown = 64 << 20;
+  if (bytes < kWorthHiding) return;
+  int64_t total = 0;
+  if (garbage->shown < kShown) {
+    garbage->shown += bytes;
+  } else if (garbage->hidden < most_garbage()) {
+    garbage->hidden += bytes;
+    napi_adjust_external_memory(env, -bytes, &total);
+  } else {
+    napi_adjust_external_memory(env, garbage->hidden, &total);
+    *garbage = Garbage();
+  }
+}
+
 // alignment(array): bytes from its start to the next multiple of 64. For memory that was just allocated.
 napi_value alignment(napi_env env, napi_callback_info callback) {
   napi_value arg = nullptr;
   size_t count = 1;
-  napi_get_cb_info(env, callback, &count, &arg, nullptr, nullptr);
+  void* data = nullptr;
+  napi_get_cb_info(env, callback, &count, &arg, nullptr, &data);
   Bytes bytes;
   napi_typedarray_type type;
   if (!typed_array_bytes(env, arg, &bytes, &type)) return throw_error(env, "KAIMO_ARGUMENT", "alignment() expects a typed array");
   prefer_huge_pages(bytes.data, bytes.size);
+  hide_garbage(env, &static_cast<EnvState*>(data)->garbage, static_cast<int64_t>(bytes.size));
   return js_number(env, static_cast<double>((64 - reinterpret_cast<uintptr_t>(bytes.data) % 64) % 64));
 }
 
@@ -334,7 +360,7 @@ napi_value init(napi_env env, napi_value exports) {
       {"compile", nullptr, compile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"run", nullptr, run, nullptr, nullptr, nullptr, napi_enumerable, state},
       {"runSync", nullptr, run_sync, nullptr, nullptr, nullptr, napi_enumerable, state},
-      {"alignment", nullptr, alignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"alignment", nullptr, alignment, nullptr, nullptr, nullptr, napi_enumerable, state},
       {"arenaBytes", nullptr, arena_bytes, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"programId", nullptr, program_id, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"startProfile", nullptr, start_profile, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

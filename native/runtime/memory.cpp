@@ -4,6 +4,7 @@
 #include <cstdlib>
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -31,6 +32,16 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, static_cast<int>(kHeapStep));
   mallopt(M_ARENA_MAX, 1);  // else what one thread allocates and another frees piles up in the heaps of both
 #endif
+}
+
+int64_t most_garbage() {
+#if defined(__linux__)
+  static const int64_t share = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) / 32 * static_cast<int64_t>(sysconf(_SC_PAGESIZE));
+#else
+  static const int64_t share = int64_t(128) << 20;
+#endif
+  constexpr int64_t kMost = int64_t(512) << 20;
+  return share < kMost ? share : kMost;
 }
 
 // The heap ahead is asked for as well, before anything touches it: a huge page of which a small page is in use stays in small pages.

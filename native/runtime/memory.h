@@ -4,6 +4,7 @@
 // arrays come from the heap, where the memory of collected ones is used again, and lie on huge pages.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 namespace kaimo {
 
@@ -17,5 +18,8 @@ void keep_freed_memory();
 
 // For memory that was just allocated and not touched yet.
 void prefer_huge_pages(const void* data, size_t bytes);
+
+// Bytes of results that may wait for the garbage collector: a 32nd of the machine's memory, at most 512 MB.
+int64_t most_garbage();
 
 }  // namespace kaimo
