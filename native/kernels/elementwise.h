@@ -53,7 +53,7 @@ inline ClusterCode decode_cluster(const KernelCall& call) {
 enum class Feed { once, direct, load, stream };
 
 // Outputs from this size on go past the caches: nothing of them would be left there for a reader.
-constexpr int64_t kStreamBytes = int64_t(16) << 20;
+constexpr int64_t kStreamBytes = int64_t(8) << 20;
 
 // Copies a multiple of 64 bytes to an aligned destination past the caches.
 inline void stream_copy(char* to, const char* from, int64_t bytes) {

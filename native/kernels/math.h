@@ -1,4 +1,5 @@
-// Transcendental functions. The f32 forms are free of branches so that loops over them vectorise; polynomials are minimax fits on the
+// Transcendental functions. The f32 forms are free of branches: those that calculate most often are written for vectors, loops over the
+// others vectorise. Polynomials are minimax fits on the
 // reduced interval, at most about 2 ulp off in all. Rare functions go through double. Denormal results are flushed to zero.
 #pragma once
 #include <math.h>
@@ -15,51 +16,54 @@ constexpr float kNaNF = __builtin_nanf("");
 constexpr float kRoundF = 12582912.0f;          // 1.5 * 2^23
 constexpr double kRoundD = 6755399441055744.0;  // 1.5 * 2^52
 
-// Unsigned arithmetic throughout: lanes that are thrown away in the end may overflow.
-KAIMO_INLINE float exp2_int(int32_t n) { return bit_cast<float>((static_cast<uint32_t>(n) + 127u) << 23); }
-KAIMO_INLINE int32_t rounded_int(float z) { return static_cast<int32_t>(bit_cast<uint32_t>(z) - bit_cast<uint32_t>(kRoundF)); }
 // Exponent and mantissa of x, the mantissa in [sqrt(1/2), sqrt(2)).
 KAIMO_INLINE int32_t mantissa_start(float x) { return static_cast<int32_t>(bit_cast<uint32_t>(x) - 0x3f3504f3u); }
 KAIMO_INLINE float mantissa_of(int32_t shifted) { return bit_cast<float>((static_cast<uint32_t>(shifted) & 0x007fffffu) + 0x3f3504f3u); }
 
-// exp(x) = 2^n exp(r), |r| <= ln2 / 2; 2^n in two factors, since n may be 128.
-KAIMO_INLINE float exp_f32(float x) {
-  const float clamped = x > 89.0f ? 89.0f : x < -88.0f ? -88.0f : x;
-  const float z = sfma(clamped, 1.44269504f, kRoundF);
-  const float n = z - kRoundF;
-  const int32_t k = rounded_int(z);
-  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
-  float p = sfma(0.0013814596f, r, 0.0083687175f);
-  p = sfma(p, r, 0.04166839f);
-  p = sfma(p, r, 0.16666521f);
-  p = sfma(p, r, 0.49999994f);
-  p = sfma(p * r, r, r) + 1.0f;
-  const int32_t half = k >> 1;
-  const float y = p * exp2_int(half) * exp2_int(k - half);
-  const float low = x < -87.3365448f ? 0.0f : y;
-  const float high = x > 88.7228394f ? kInfF : low;
+// x = n ln2 + r, |r| <= ln2 / 2; n also stands in the low bits of z.
+struct ExpParts {
+  vf32 z, r;
+};
+KAIMO_INLINE ExpParts exp_parts(vf32 x) {
+  const vf32 z = vfma(x, vsplat(1.44269504f), vsplat(kRoundF));
+  const vf32 n = z - vsplat(kRoundF);
+  return {z, vfma(n, vsplat(0.000212194442f), vfma(n, vsplat(-0.693359375f), x))};
+}
+// exp(r)
+KAIMO_INLINE vf32 exp_polynomial(vf32 r) {
+  vf32 p = vfma(vsplat(0.0013814596f), r, vsplat(0.0083687175f));
+  p = vfma(p, r, vsplat(0.04166839f));
+  p = vfma(p, r, vsplat(0.16666521f));
+  p = vfma(p, r, vsplat(0.49999994f));
+  return vfma(p * r, r, r) + vsplat(1.0f);
+}
+// 2^n from z for n of -126 to 127: shifted up, n adds to the exponent of 1.
+KAIMO_INLINE vf32 exp_scale(vf32 z) { return (vf32)(((vi32)z << 23) + vsplat(int32_t(0x3f800000))); }
+
+// exp(x) = 2^n exp(r). n may be 128, so it adds to the exponent of exp(r) itself.
+KAIMO_INLINE vf32 exp_f32(vf32 x) {
+  const ExpParts e = exp_parts(vlesser(vsplat(89.0f), vgreater(vsplat(-88.0f), x)));
+  const vf32 y = (vf32)((vi32)exp_polynomial(e.r) + ((vi32)e.z << 23));
+  const vf32 low = x < vsplat(-87.3365448f) ? vf32{} : y;
+  const vf32 high = x > vsplat(88.7228394f) ? vsplat(kInfF) : low;
   return x != x ? x : high;
 }
 
-KAIMO_INLINE float expm1_f32(float x) {
-  const float clamped = x > 89.0f ? 89.0f : x < -20.0f ? -20.0f : x;
-  const float z = sfma(clamped, 1.44269504f, kRoundF);
-  const float n = z - kRoundF;
-  const int32_t k = rounded_int(z);
-  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
-  float q = sfma(0.00019845877f, r, 0.0013940628f);
-  q = sfma(q, r, 0.00833339f);
-  q = sfma(q, r, 0.041666362f);
-  q = sfma(q, r, 0.16666666f);
-  q = sfma(q, r, 0.5f);
-  q = sfma(q * r, r, r);
-  // 2^k q + (2^k - 1), with 2^k halved against overflow at k = 128.
-  const float scale = exp2_int(static_cast<int32_t>(static_cast<uint32_t>(k) - 1u));
-  const float y = sfma(scale, q, scale - 0.5f) * 2.0f;
-  const float high = x > 88.7228394f ? kInfF : y;
-  // Tiny arguments return themselves, -0 with its sign.
-  const float small = x > -1e-8f && x < 1e-8f ? x : high;
-  return x != x ? x : small;
+KAIMO_INLINE vf32 expm1_f32(vf32 x) {
+  const ExpParts e = exp_parts(vlesser(vsplat(89.0f), vgreater(vsplat(-20.0f), x)));
+  vf32 q = vfma(vsplat(0.00019845877f), e.r, vsplat(0.0013940628f));
+  q = vfma(q, e.r, vsplat(0.00833339f));
+  q = vfma(q, e.r, vsplat(0.041666362f));
+  q = vfma(q, e.r, vsplat(0.16666666f));
+  q = vfma(q, e.r, vsplat(0.5f));
+  q = vfma(q * e.r, e.r, e.r);
+  // 2^n q + (2^n - 1), with 2^n halved against overflow at n = 128.
+  const vf32 scale = (vf32)(((vi32)e.z << 23) + vsplat(int32_t(0x3f000000)));
+  const vf32 y = vfma(scale, q, scale - vsplat(0.5f)) * vsplat(2.0f);
+  const vf32 high = x > vsplat(88.7228394f) ? vsplat(kInfF) : y;
+  // Tiny arguments return themselves, -0 with its sign; so does NaN.
+  const vf32 magnitude = (vf32)((vi32)x & vsplat(int32_t(INT32_MAX)));
+  return magnitude >= vsplat(1e-8f) ? high : x;
 }
 
 // log(x) = e ln2 + log(m), m in [sqrt(1/2), sqrt(2)).
@@ -95,39 +99,36 @@ KAIMO_INLINE float log1p_f32(float x) {
   return x != x ? x : small;
 }
 
-// An odd polynomial near 0, else 1 - 2 / (exp(2|x|) + 1).
-KAIMO_INLINE float tanh_f32(float x) {
-  const float magnitude = __builtin_fabsf(x);
-  const float s = x * x;
-  float p = sfma(-0.0057049785f, s, 0.020639079f);
-  p = sfma(p, s, -0.05373971f);
-  p = sfma(p, s, 0.13331442f);
-  p = sfma(p, s, -0.3333328f);
-  const float near = sfma(p * s, x, x);
-  const float e = exp_f32(magnitude + magnitude);
-  const float far = 1.0f - 2.0f / (e + 1.0f);
-  const float y = magnitude < 0.625f ? near : far;
-  return bit_cast<float>(bit_cast<int32_t>(y) | (bit_cast<int32_t>(x) & INT32_MIN));
+// An odd polynomial near 0, else 1 - 2 / (exp(2|x|) + 1), which is 1 from 2|x| = 20 on.
+KAIMO_INLINE vf32 tanh_f32(vf32 x) {
+  const vf32 magnitude = (vf32)((vi32)x & vsplat(int32_t(INT32_MAX)));
+  const vf32 s = x * x;
+  vf32 p = vfma(vsplat(-0.0057049785f), s, vsplat(0.020639079f));
+  p = vfma(p, s, vsplat(-0.05373971f));
+  p = vfma(p, s, vsplat(0.13331442f));
+  p = vfma(p, s, vsplat(-0.3333328f));
+  const vf32 near = vfma(p * s, x, x);
+  const ExpParts e = exp_parts(vlesser(vsplat(20.0f), magnitude + magnitude));
+  const vf32 far = vsplat(1.0f) - vsplat(2.0f) / vfma(exp_polynomial(e.r), exp_scale(e.z), vsplat(1.0f));
+  const vf32 y = magnitude < vsplat(0.625f) ? near : far;
+  return (vf32)((vi32)y | ((vi32)x & vsplat(int32_t(INT32_MIN))));
 }
 
 // x times a ratio of polynomials in x^2, fitted to a relative error of 2e-8 up to 3.92, where the result rounds to 1.
-KAIMO_INLINE float erf_f32(float x) {
-  const float s = x * x;
-  float p = sfma(2.0500909e-06f, s, 0.0002848829f);
-  p = sfma(p, s, 0.0037656149f);
-  p = sfma(p, s, 0.052748717f);
-  p = sfma(p, s, 0.19040638f);
-  p = sfma(p, s, 1.1283791f);
-  float q = sfma(3.8091759e-05f, s, 0.0011625354f);
-  q = sfma(q, s, 0.014969213f);
-  q = sfma(q, s, 0.11410908f);
-  q = sfma(q, s, 0.50207603f);
-  q = sfma(q, s, 1.0f);
-  const float ratio = x * (p / q);
-  const float low = ratio < -1.0f ? -1.0f : ratio;
-  const float y = low > 1.0f ? 1.0f : low;
-  const float left = x < -3.92f ? -1.0f : y;
-  return x > 3.92f ? 1.0f : left;
+KAIMO_INLINE vf32 erf_f32(vf32 x) {
+  const vf32 c = vlesser(vsplat(3.92f), vgreater(vsplat(-3.92f), x));
+  const vf32 s = c * c;
+  vf32 p = vfma(vsplat(2.0500909e-06f), s, vsplat(0.0002848829f));
+  p = vfma(p, s, vsplat(0.0037656149f));
+  p = vfma(p, s, vsplat(0.052748717f));
+  p = vfma(p, s, vsplat(0.19040638f));
+  p = vfma(p, s, vsplat(1.1283791f));
+  vf32 q = vfma(vsplat(3.8091759e-05f), s, vsplat(0.0011625354f));
+  q = vfma(q, s, vsplat(0.014969213f));
+  q = vfma(q, s, vsplat(0.11410908f));
+  q = vfma(q, s, vsplat(0.50207603f));
+  q = vfma(q, s, vsplat(1.0f));
+  return vlesser(vsplat(1.0f), vgreater(vsplat(-1.0f), c * (p / q)));
 }
 
 // Quadrant and remainder of x / (pi/2). The high part of pi/2 has 33 bits, so its products with the quadrant are exact.

@@ -42,7 +42,7 @@ struct RowMoments {
     const A count = static_cast<A>(n);
     mean = args.centred ? reduce_row<SumOp>(x, n) / count : A(0);
     const A centre = mean;
-    const A square = reduce_map<SumOp, A>(n, [&](int64_t i) { return (x[i] - centre) * (x[i] - centre); });
+    const A square = reduce_row<SumOp>(x, n, [centre](auto v) { return (v - centre) * (v - centre); });
     inverse = A(1) / root(square / count + static_cast<A>(args.epsilon));
   }
 };

@@ -24,7 +24,8 @@ KAIMO_INLINE float exp_falling(float x) {
   q = sfma(q, r, 0.16666666f);
   q = sfma(q, r, 0.5f);
   q = sfma(q * r, r, r);
-  const float scale = exp2_int(rounded_int(z));
+  // The integer n stands in the low bits of z: shifted up, it adds to the exponent of 1.
+  const float scale = bit_cast<float>((bit_cast<uint32_t>(z) << 23) + 0x3f800000u);
   return less ? sfma(scale, q, scale - 1.0f) : sfma(scale, q, scale);
 }
 

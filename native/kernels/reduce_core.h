@@ -4,6 +4,8 @@
 // the 8 lanes of a block combine as a tree, and the blocks combine as a binary counter does (two of equal size merge at once). So the
 // result depends on K alone: not on layout, tile position, number of outputs, threads or vector width. The error grows with log K.
 #pragma once
+#include <type_traits>
+
 #include "simd.h"
 #include "view.h"
 
@@ -117,70 +119,91 @@ struct Lanes {
   void store(A* x) const { std::memcpy(x, v, sizeof(v)); }
 };
 
+// What a reduction takes of each value, or of eight of them at once.
+struct Itself {
+  template <class V>
+  V operator()(V v) const { return v; }
+};
+
 // Lane results of a block of n <= 256 contiguous values.
-template <class Op, class A>
-inline A reduce_block(const A* x, int64_t n) {
+template <class Op, class A, class Map>
+inline A reduce_block(const A* x, int64_t n, Map map) {
   A lane[kReduceLanes];
-  for (int l = 0; l < kReduceLanes; l++) lane[l] = l < n ? x[l] : Op::template identity<A>();
+  for (int l = 0; l < kReduceLanes; l++) lane[l] = l < n ? map(x[l]) : Op::template identity<A>();
   int64_t i = kReduceLanes;
   if (n >= 2 * kReduceLanes) {
     Lanes<A> sum, value;
     sum.load(lane);
     for (; i + kReduceLanes <= n; i += kReduceLanes) {
       value.load(x + i);
-      for (int c = 0; c < Lanes<A>::kCount; c++) sum.v[c] = Op::apply(sum.v[c], value.v[c]);
+      for (int c = 0; c < Lanes<A>::kCount; c++) sum.v[c] = Op::apply(sum.v[c], map(value.v[c]));
     }
     sum.store(lane);
   }
-  for (int l = 0; i < n; i++, l++) lane[l] = Op::apply(lane[l], x[i]);
+  for (int l = 0; i < n; i++, l++) lane[l] = Op::apply(lane[l], map(x[i]));
   return combine_lanes<Op>(lane);
 }
 
-// Four full blocks at once, to hide the latency of dependent additions. Of `count` blocks the last stands in for those that are missing.
-template <class Op, class A>
-inline void reduce_four_blocks(const A* first, int64_t count, A* result) {
-  Lanes<A> sum[4], value;
-  const A* x[4];
-  for (int64_t b = 0; b < 4; b++) x[b] = first + (b < count ? b : count - 1) * kReduceBlock;
-  for (int b = 0; b < 4; b++) sum[b].load(x[b]);
+// Several full blocks at once, to hide the latency of dependent additions.
+template <class Op, int kBlocks, class A, class Map>
+inline void reduce_blocks(const A* x, A* result, Map map) {
+  Lanes<A> sum[kBlocks], value;
+  for (int b = 0; b < kBlocks; b++) {
+    sum[b].load(x + b * kReduceBlock);
+    for (int c = 0; c < Lanes<A>::kCount; c++) sum[b].v[c] = map(sum[b].v[c]);
+  }
   for (int64_t i = kReduceLanes; i < kReduceBlock; i += kReduceLanes) {
     KAIMO_UNROLL(4)
-    for (int b = 0; b < 4; b++) {
-      value.load(x[b] + i);
+    for (int b = 0; b < kBlocks; b++) {
+      value.load(x + b * kReduceBlock + i);
       KAIMO_UNROLL(4)
-      for (int c = 0; c < Lanes<A>::kCount; c++) sum[b].v[c] = Op::apply(sum[b].v[c], value.v[c]);
+      for (int c = 0; c < Lanes<A>::kCount; c++) sum[b].v[c] = Op::apply(sum[b].v[c], map(value.v[c]));
     }
   }
-  for (int b = 0; b < 4; b++) {
+  for (int b = 0; b < kBlocks; b++) {
     A lane[kReduceLanes];
     sum[b].store(lane);
     result[b] = combine_lanes<Op>(lane);
   }
 }
 
-// A contiguous row of n >= 1 values.
+// Merges results of blocks: two of equal size at once.
 template <class Op, class A>
-inline A reduce_row(const A* x, int64_t n) {
-  if (n <= kReduceBlock) return reduce_block<Op>(x, n);
+struct BlockCounter {
   A stack[48];
   int top = 0;
   int64_t count = 0;
-  const auto push = [&](A value) {
+
+  void push(A value) {
     for (int64_t carry = count++; carry & 1; carry >>= 1) value = Op::apply(stack[--top], value);
     stack[top++] = value;
-  };
-  int64_t i = 0;
-  for (int64_t full = n / kReduceBlock; full > 1; full -= 4) {
-    const int64_t count = full < 4 ? full : 4;
-    A four[4];
-    reduce_four_blocks<Op>(x + i, count, four);
-    for (int64_t b = 0; b < count; b++) push(four[b]);
-    i += count * kReduceBlock;
   }
-  for (; i < n; i += kReduceBlock) push(reduce_block<Op>(x + i, n - i < kReduceBlock ? n - i : kReduceBlock));
-  A value = stack[--top];
-  while (top > 0) value = Op::apply(stack[--top], value);
-  return value;
+  // At least one result must have been pushed.
+  A finish() {
+    A value = stack[--top];
+    while (top > 0) value = Op::apply(stack[--top], value);
+    return value;
+  }
+};
+
+// A contiguous row of n >= 1 values.
+template <class Op, class A, class Map = Itself>
+inline A reduce_row(const A* x, int64_t n, Map map = {}) {
+  if (n <= kReduceBlock) return reduce_block<Op>(x, n, map);
+  BlockCounter<Op, A> counter;
+  const A* const end = x + n;
+  A results[4];
+  const auto blocks = [&](auto count) {
+    constexpr int kBlocks = decltype(count)::value;
+    reduce_blocks<Op, kBlocks>(x, results, map);
+    for (int b = 0; b < kBlocks; b++) counter.push(results[b]);
+    x += kBlocks * kReduceBlock;
+  };
+  while (end - x >= 4 * kReduceBlock) blocks(std::integral_constant<int, 4>());
+  if (end - x >= 3 * kReduceBlock) blocks(std::integral_constant<int, 3>());
+  if (end - x >= 2 * kReduceBlock) blocks(std::integral_constant<int, 2>());
+  for (; x < end; x += kReduceBlock) counter.push(reduce_block<Op>(x, end - x < kReduceBlock ? end - x : kReduceBlock, map));
+  return counter.finish();
 }
 
 // The reduction of value_at(0..n-1), n >= 1, in the same order.
@@ -188,19 +211,13 @@ template <class Op, class A, class F>
 inline A reduce_map(int64_t n, F value_at) {
   constexpr int64_t kPiece = 4 * kReduceBlock;
   alignas(64) A piece[kPiece];
-  A stack[48];
-  int top = 0;
-  int64_t count = 0;
+  BlockCounter<Op, A> counter;
   for (int64_t at = 0; at < n; at += kPiece) {
     const int64_t length = n - at < kPiece ? n - at : kPiece;
     for (int64_t i = 0; i < length; i++) piece[i] = value_at(at + i);
-    A value = reduce_row<Op>(piece, length);
-    for (int64_t carry = count++; carry & 1; carry >>= 1) value = Op::apply(stack[--top], value);
-    stack[top++] = value;
+    counter.push(reduce_row<Op>(piece, length));
   }
-  A value = stack[--top];
-  while (top > 0) value = Op::apply(stack[--top], value);
-  return value;
+  return counter.finish();
 }
 
 template <class Op, class A>

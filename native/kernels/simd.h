@@ -113,6 +113,30 @@ KAIMO_INLINE float sfma(float a, float b, float c) {
 #endif
 }
 
+// The lesser and the greater of two; the second where one of them is NaN. Written as choices, compilers make several instructions of them.
+KAIMO_INLINE vf32 vlesser(vf32 a, vf32 b) {
+#if KAIMO_VEC_BYTES == 64
+  return (vf32)_mm512_maskz_min_ps(__mmask16(-1), (__m512)a, (__m512)b);
+#elif KAIMO_VEC_BYTES == 32
+  return (vf32)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (vf32)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+KAIMO_INLINE vf32 vgreater(vf32 a, vf32 b) {
+#if KAIMO_VEC_BYTES == 64
+  return (vf32)_mm512_maskz_max_ps(__mmask16(-1), (__m512)a, (__m512)b);
+#elif KAIMO_VEC_BYTES == 32
+  return (vf32)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (vf32)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
 // Every other element of 2 n floats.
 KAIMO_INLINE vf32 vload_even(const float* p) {
 #if KAIMO_VEC_BYTES == 32

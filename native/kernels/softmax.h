@@ -28,16 +28,8 @@ inline double exp_of(double x) { return ::exp(x); }
 // exp_of on a vector.
 KAIMO_INLINE vf32 vexp_of(vf32 x) {
   const vf32 low = vsplat(-87.3365448f);
-  const vf32 clamped = low > x ? low : x;
-  const vf32 z = vfma(clamped, vsplat(1.44269504f), vsplat(kRoundF));
-  const vf32 n = z - vsplat(kRoundF);
-  const vf32 r = vfma(n, vsplat(0.000212194442f), vfma(n, vsplat(-0.693359375f), clamped));
-  vf32 p = vfma(vsplat(0.0013814596f), r, vsplat(0.0083687175f));
-  p = vfma(p, r, vsplat(0.04166839f));
-  p = vfma(p, r, vsplat(0.16666521f));
-  p = vfma(p, r, vsplat(0.49999994f));
-  p = vfma(p * r, r, r) + vsplat(1.0f);
-  const vf32 y = p * (vf32)(((vi32)z << 23) + vsplat(int32_t(0x3f800000)));
+  const ExpParts e = exp_parts(vgreater(low, x));
+  const vf32 y = exp_polynomial(e.r) * exp_scale(e.z);
   return x < low ? vf32{} : y;
 }
 inline float log_of(float x) { return log_f32(x); }
@@ -51,22 +43,79 @@ struct QuickMaxOp {
   static V apply(V a, V b) { return a > b ? a : b; }
 };
 
+inline float top_of(const float* x, int64_t n) {
+  constexpr int kLanes = Vec<float>::n;
+  float top = lowest_value<float>();
+  int64_t i = 0;
+  if (n >= 4 * kLanes) {
+    vf32 v[4];
+    KAIMO_UNROLL(4)
+    for (int k = 0; k < 4; k++) v[k] = vload(x + k * kLanes);
+    for (i = 4 * kLanes; i + 4 * kLanes <= n; i += 4 * kLanes) {
+      KAIMO_UNROLL(4)
+      for (int k = 0; k < 4; k++) v[k] = vgreater(v[k], vload(x + i + k * kLanes));
+    }
+    const vf32 best = vgreater(vgreater(v[0], v[1]), vgreater(v[2], v[3]));
+    KAIMO_UNROLL(16)
+    for (int l = 0; l < kLanes; l++) top = best[l] > top ? best[l] : top;
+  }
+  for (; i < n; i++) top = x[i] > top ? x[i] : top;
+  return top;
+}
+inline double top_of(const double* x, int64_t n) { return reduce_row<QuickMaxOp>(x, n); }
+
+// y = exp(x - top) of a block of n <= 256, and its sum.
+inline float exp_block(const float* x, float* y, int64_t n, float top) {
+  constexpr int64_t kStep = 16;
+  Lanes<float> sum = {}, value;
+  const auto step = [&](const float* from, float* to) __attribute__((always_inline)) {
+    KAIMO_UNROLL(4)
+    for (int64_t i = 0; i < kStep; i += Vec<float>::n) vstore(to + i, vexp_of(vload(from + i) - vsplat(top)));
+    KAIMO_UNROLL(2)
+    for (int64_t i = 0; i < kStep; i += kReduceLanes) {
+      value.load(to + i);
+      KAIMO_UNROLL(2)
+      for (int c = 0; c < Lanes<float>::kCount; c++) sum.v[c] += value.v[c];
+    }
+  };
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) step(x + i, y + i);
+  if (i < n) {
+    // Past the end stands -inf, whose exp adds nothing.
+    float from[kStep], to[kStep];
+    for (int64_t k = 0; k < kStep; k++) from[k] = i + k < n ? x[i + k] : -kInfF;
+    step(from, to);
+    for (int64_t k = 0; i + k < n; k++) y[i + k] = to[k];
+  }
+  float lane[kReduceLanes];
+  sum.store(lane);
+  return combine_lanes<SumOp>(lane);
+}
+inline double exp_block(const double* x, double* y, int64_t n, double top) {
+  for (int64_t i = 0; i < n; i++) y[i] = exp_of(x[i] - top);
+  return reduce_row<SumOp>(y, n);
+}
+
 template <class A>
 struct SoftmaxRows {
   static void softmax(char* const* rows, int64_t n) {
     const A* x = reinterpret_cast<const A*>(rows[0]);
     A* y = reinterpret_cast<A*>(rows[1]);
-    const A top = reduce_row<QuickMaxOp>(x, n);
-    for (int64_t i = 0; i < n; i++) y[i] = exp_of(x[i] - top);
-    const A scale = A(1) / reduce_row<SumOp>(y, n);
+    const A top = top_of(x, n);
+    BlockCounter<SumOp, A> sum;
+    for (int64_t i = 0; i < n; i += kReduceBlock) sum.push(exp_block(x + i, y + i, min64(kReduceBlock, n - i), top));
+    const A scale = A(1) / sum.finish();
     for (int64_t i = 0; i < n; i++) y[i] *= scale;
   }
 
   static void log_softmax(char* const* rows, int64_t n) {
     const A* x = reinterpret_cast<const A*>(rows[0]);
     A* y = reinterpret_cast<A*>(rows[1]);
-    const A top = reduce_row<QuickMaxOp>(x, n);
-    const A shift = log_of(reduce_map<SumOp, A>(n, [&](int64_t i) { return exp_of(x[i] - top); }));
+    const A top = top_of(x, n);
+    BlockCounter<SumOp, A> sum;
+    A block[kReduceBlock];
+    for (int64_t i = 0; i < n; i += kReduceBlock) sum.push(exp_block(x + i, block, min64(kReduceBlock, n - i), top));
+    const A shift = log_of(sum.finish());
     for (int64_t i = 0; i < n; i++) y[i] = (x[i] - top) - shift;
   }
 

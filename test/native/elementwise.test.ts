@@ -44,6 +44,16 @@ for (const op of unaryOps) {
   })
 }
 
+test('native exponentials: overflow, underflow and the ends of the polynomials', native, () => {
+  for (const op of ['exponential', 'exponential_minus_one', 'tanh', 'erf'] as const) {
+    for (const high of [0.04, 1, 12, 90, 4000]) {
+      const x = parameter([4099], 'f32')
+      // Denormal results are 0 in native code.
+      checkOn([x], [apply(op, [x], {})], { low: -high, high, floor: 1e-31, what: `${op} up to ${high}` })
+    }
+  }
+})
+
 for (const op of binaryOps) {
   test(`native ${op}: every dtype and odd shapes`, native, () => {
     for (const dtype of DTYPES) {
