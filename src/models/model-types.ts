@@ -7,6 +7,7 @@ export const MODEL_TYPES: Readonly<Record<string, Loader>> = {
   albert: () => import('./albert.js'),
   bart: () => import('./bart.js'),
   bert: () => import('./bert.js'),
+  camembert: () => import('./camembert.js'),
   clip: () => import('./clip.js'),
   clip_text_model: async () => ({ default: (await import('./clip.js')).clipText }),
   clip_vision_model: async () => ({ default: (await import('./clip.js')).clipVision }),

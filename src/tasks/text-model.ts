@@ -34,7 +34,7 @@ export type Reader<K extends string> = (
 ) => Promise<Readonly<Record<K, RowArray>>[]>
 
 /** Model types whose positions start after the index of the padding token. */
-const SHIFTED_POSITIONS: ReadonlySet<string> = new Set(['roberta', 'xlm-roberta', 'mpnet', 'esm'])
+const SHIFTED_POSITIONS: ReadonlySet<string> = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet', 'esm'])
 
 const POSITION_FIELDS = ['max_position_embeddings', 'n_positions', 'max_source_positions'] as const
 

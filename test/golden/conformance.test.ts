@@ -24,7 +24,7 @@ const EXPECTED: readonly Expectation[] = [
   { area: 'optim', filter: '^(schedules|clip_ema)/', atLeast: 45 },
   { area: 'keras', filter: '^fit/(dense1|mlp|cnn|conv1d|functional|callbacks)', atLeast: 10 },
   { area: 'keras', filter: '^(layers|losses|metrics)/', atLeast: 120 },
-  { area: 'models', filter: '^(bert|distilbert|deberta|esm)', atLeast: 3 },
+  { area: 'models', filter: '^(bert|camembert|distilbert|deberta|esm)', atLeast: 3 },
   { area: 'models_train', filter: '^bert', atLeast: 1 },
   { area: 'generation', filter: '', atLeast: 4 },
   { area: 'metrics', filter: '', atLeast: 13 },
