@@ -3,6 +3,7 @@ import type { Layer } from './layer.js'
 import { dtypeFromKeras } from './layer-config.js'
 import { LAYER_TYPES, type LayerType } from './layer-types.js'
 import { input, type Model } from './model.js'
+import { OPERATIONS, operationAsLayer } from './operations.js'
 import { Sequential } from './sequential.js'
 import { camelKeys, isKerasObject, type KerasObject } from './serial.js'
 import type { PartialShape, SymbolicTensor } from './symbolic.js'
@@ -114,18 +115,17 @@ function argumentsOf(entry: Entry, node: Entry['inbound_nodes'][number]): Histor
   return [...historiesIn(node.args), ...KEYWORDS.flatMap((name) => historiesIn(keywords[name]))]
 }
 
-const OPERATIONS = ['Add', 'Subtract', 'Multiply', 'Maximum', 'Minimum', 'Concatenate']
-
 /** @throws RangeError for operations that are no layers. */
-function checkOperation(entry: Entry): void {
-  const plain = entry.inbound_nodes.every(({ args, kwargs }) => {
-    const values = [args, Object.values(kwargs ?? {})].flat(2) as unknown[]
-    return values.every((value) => historiesIn(value).length > 0)
-  })
-  if (OPERATIONS.includes(entry.class_name) && plain) return
-  throw new RangeError(
-    `the model uses the Keras operation '${entry.class_name}' (${entry.name}) on tensors directly; only ${OPERATIONS.join(', ')} of tensors are supported there, else use layers`,
-  )
+function operationLayer(entry: Entry): Layer {
+  const object = operationAsLayer(entry)
+  if (!object)
+    throw new RangeError(
+      `the model uses the Keras operation '${entry.class_name}' (${entry.name}) on tensors directly; only ${OPERATIONS.join(', ')} of tensors and numbers are supported there, else use layers`,
+    )
+  const layer = layerFromConfig(object)
+  // Operations hand no masks on.
+  layer.dropsMask = true
+  return layer
 }
 
 // Options of calls in Keras that are options of layers here.
@@ -168,8 +168,7 @@ class GraphReader {
         this.made.set(GraphReader.key(entry.name ?? (entry.config.name as string), 0), [inputOf(entry)])
         continue
       }
-      if (isOperation(entry)) checkOperation(entry)
-      this.layers.set(entry.name, layerOf(entry))
+      this.layers.set(entry.name, isOperation(entry) ? operationLayer(entry) : layerOf(entry))
       pending.push(...entry.inbound_nodes.map((_, node) => ({ entry, node })))
     }
     // A node may come before those it depends on: layers are listed by depth, shared ones by their deepest use.

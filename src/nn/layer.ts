@@ -63,6 +63,8 @@ const isParameterOf = (weights: readonly Weight[], child: Parameter | Module): b
 export abstract class Layer extends Module {
   /** Keras class name. */
   abstract readonly className: string
+  /** Set where the layer stands for an operation of a functional Keras model: no mask comes out of it. */
+  dropsMask = false
   /** Whether the mask of the input is that of the output, too. Layers that drop or make masks override {@link passMask}. */
   readonly supportsMasking: boolean = false
   protected assignedName: string | undefined
@@ -179,7 +181,7 @@ export abstract class Layer extends Module {
     this.ensureBuilt(Array.isArray(inputs) ? inputs.map((input) => input.shape) : inputs.shape)
     const outputs = yield* this.callSteps(inputs, context)
     this.collectLosses(outputs, context)
-    this.passMask(inputs, outputs, context)
+    if (!this.dropsMask) this.passMask(inputs, outputs, context)
     return outputs
   }
 
