@@ -1,10 +1,22 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import { logicalAnd, matmul, type Tensor, transpose, unsqueeze } from '../../tensor/index.js'
+import {
+  constant,
+  logicalAnd,
+  matmul,
+  ones,
+  type Tensor,
+  transpose,
+  tril,
+  unsqueeze,
+  where,
+} from '../../tensor/index.js'
 import { type CallContext, type InputShapes, Layer } from '../layer.js'
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
 import { EinsumDense } from './einsum-dense.js'
 import { checkCount, checkRate, type KernelOptions, kernelSettings, knownExtent } from './options.js'
+
+const LARGE_NEGATIVE = -0.7 * 3.4028234663852886e38
 
 export interface MultiHeadAttentionLayerOptions extends Omit<KernelOptions, 'activation'> {
   /** Width of a head's values; default keyDim. */
@@ -91,7 +103,7 @@ export class MultiHeadAttention extends Layer {
     const heads = (layer: EinsumDense, x: Tensor): Tensor => transpose(layer.call(x), 1, 2)
     const [q, k, v] = [heads(dense.query, query), heads(dense.key, key), heads(dense.value, value)]
     const mask = this.mask([query, value, key], given, context)
-    const options = { mask, causal: this.options.useCausalMask ?? false }
+    const options = { mask, causal: mask === null && (this.options.useCausalMask ?? false) }
     const rate = context.training ? (this.options.dropout ?? 0) : 0
     const wanted = this.options.returnAttentionScores ?? false
     const weights = wanted ? attentionWeights(q, k, options) : null
@@ -102,7 +114,18 @@ export class MultiHeadAttention extends Layer {
     return wanted && weights ? [output, weights] : output
   }
 
-  /** bool [batch, 1, queries, keys]: true where attention is allowed. */
+  // As in Keras the output has the mask of the queries, and the inputs lose theirs: what else they go to does not see it.
+  protected override passMask(inputs: Tensor | Tensor[], outputs: Tensor | Tensor[], { masks }: CallContext): void {
+    const list = Array.isArray(inputs) ? inputs : [inputs]
+    const mask = masks.get(list[0])
+    for (const input of list) masks.delete(input)
+    if (mask) masks.set(Array.isArray(outputs) ? outputs[0] : outputs, mask)
+  }
+
+  /**
+   * [batch, 1, queries, keys]: 0 where attention is allowed, else Keras' large negative number, so that a query that may see nothing averages
+   * over everything. Null without masks; a causal one is then the kernel's.
+   */
   private mask(
     [query, value, key]: readonly Tensor[],
     given: Tensor | undefined,
@@ -115,7 +138,11 @@ export class MultiHeadAttention extends Layer {
       given?.to('bool'),
     ].filter((mask) => mask !== undefined)
     if (shown.length === 0) return null
+    if (this.options.useCausalMask)
+      shown.push(tril(ones([query.shape[1], value.shape[1]], { dtype: query.dtype })).to('bool'))
     const all = shown.reduce((a, b) => logicalAnd(a, b))
-    return all.ndim === 3 ? unsqueeze(all, 1) : all
+    const { dtype } = query
+    const added = where(all, constant(0, dtype), constant(dtype === 'f16' ? -0.7 * 65504 : LARGE_NEGATIVE, dtype))
+    return added.ndim === 3 ? unsqueeze(added, 1) : added
   }
 }

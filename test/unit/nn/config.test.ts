@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as nn from '../../../src/nn/index.js'
-import { random, type Tensor } from '../../../src/tensor/index.js'
+import { random, type Tensor, tensor } from '../../../src/tensor/index.js'
 import { loadModel, saveModel } from '../../../src/train/index.node.js'
 import { numbers } from './helpers.js'
 
@@ -144,12 +144,12 @@ test('unknown classes are named with the known ones; registered ones load', () =
   )
 })
 
-test('operations on tensors in Keras configs are refused by name', () => {
+test('operations in Keras configs are read as layers, or refused by name', async () => {
   const node = (layer: string) => ({
     class_name: '__keras_tensor__',
     config: { shape: [null, 2], dtype: 'float32', keras_history: [layer, 0, 0] },
   })
-  const config = {
+  const withOperation = (class_name: string, args: unknown[], options: object = {}) => ({
     layers: [
       {
         class_name: 'InputLayer',
@@ -159,16 +159,29 @@ test('operations on tensors in Keras configs are refused by name', () => {
       },
       {
         module: 'keras.src.ops.numpy',
-        class_name: 'Multiply',
+        class_name,
         name: 'm',
-        config: { name: 'm' },
-        inbound_nodes: [{ args: [node('x'), 2], kwargs: {} }],
+        config: { name: 'm', ...options },
+        inbound_nodes: [{ args, kwargs: {} }],
       },
     ],
     input_layers: [['x', 0, 0]],
     output_layers: [['m', 0, 0]],
-  }
-  assert.throws(() => nn.modelFromConfig({ class_name: 'Functional', config }), /Keras operation 'Multiply' \(m\)/)
+  })
+  const made = (...of: Parameters<typeof withOperation>) =>
+    nn.modelFromConfig({ class_name: 'Functional', config: withOperation(...of) })
+  const x = tensor([[1, -2]])
+  const run = (...of: Parameters<typeof withOperation>) =>
+    numbers(
+      made(...of)
+        .eval()
+        .forward(x) as Tensor,
+    )
+  assert.deepEqual(await run('Multiply', [node('x'), 2]), [2, -4])
+  assert.deepEqual(await run('Subtract', [1, node('x')]), [0, 3])
+  assert.deepEqual(await run('Relu', [node('x')]), [1, 0])
+  assert.throws(() => made('Power', [node('x'), 2]), /Keras operation 'Power' \(m\)/)
+  assert.throws(() => made('Mean', [node('x')], { axis: 1 }), /Keras operation 'Mean' \(m\)/)
 })
 
 test('a saved model loads with equal outputs, metadata and files', async () => {
