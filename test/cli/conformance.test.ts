@@ -87,7 +87,7 @@ describe('kaimo conformance', () => {
   test('bad input is named', () => {
     assert.match(
       errorLine(kaimo('conformance', references, '--area', 'nonsense')),
-      /has no area 'nonsense'; it has keras, .*ops, optim/,
+      /has no area 'nonsense'; it has generation, keras, .*ops, optim/,
     )
     assert.match(errorLine(kaimo('conformance', references, '--filter', '(')), /--filter: Invalid regular expression/)
     const broken = join(folder, 'broken', 'ops')
