@@ -28,7 +28,7 @@ void advise_huge_pages(void* first, size_t bytes) {
 void keep_freed_memory() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
-  mallopt(M_TRIM_THRESHOLD, 768 << 20);
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>((int64_t(256) << 20) + most_garbage()));
   mallopt(M_TOP_PAD, static_cast<int>(kHeapStep));
   mallopt(M_ARENA_MAX, 1);  // else what one thread allocates and another frees piles up in the heaps of both
 #endif

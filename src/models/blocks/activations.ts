@@ -21,6 +21,7 @@ const tanhGelu: ActivationFn = (x) => F.gelu(x, { approximate: 'tanh' })
 const gelu: ActivationFn = (x) => F.gelu(x)
 
 /** Ma et al. 2022, "Mega": a normal distribution's cumulative function that stands in for relu squared. */
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: as the reference has it
 const laplace: ActivationFn = (x) => mul(add(erf(div(sub(x, 0.707107), 0.282095 * Math.SQRT2)), 1), 0.5)
 
 /** Activations by the names that configs give. */

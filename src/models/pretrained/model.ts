@@ -125,7 +125,6 @@ export abstract class PreTrainedModel<C extends BaseConfig = BaseConfig> extends
   static fromConfig<M extends PreTrainedModel>(this: ModelClass<M>, config: object = {}): M {
     // biome-ignore lint/complexity/noThisInStatic: the class that it is called on
     const parsed = 'raw' in config ? config : parseConfig(this.family.config, config)
-    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on
     return new this(parsed as never).initWeights().eval()
   }
 
