@@ -119,23 +119,31 @@ export function wsd(base: number, options: WsdOptions): Schedule {
   })
 }
 
-/** get_cosine_with_min_lr_schedule_with_warmup. */
-export const cosineWithMinLr = (
+interface FloorOptions extends WarmupTraining {
+  numCycles?: number
+  minLr?: number
+  minLrRate?: number
+}
+
+/** The rate after warmup at a fraction of the way: a cosine from `base` to its floor. */
+function cosineToFloor(
   base: number,
-  {
-    numWarmupSteps,
-    numTrainingSteps,
-    numCycles = 0.5,
-    minLr,
-    minLrRate,
-  }: WarmupTraining & { numCycles?: number; minLr?: number; minLrRate?: number },
-): Schedule => {
+  { numCycles = 0.5, minLr, minLrRate }: FloorOptions,
+): (fraction: number) => number {
   const floor = minLrRate ?? (minLr ?? 0) / base
+  return (fraction) => {
+    const factor = 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * fraction))
+    return base * Math.max(0, factor * (1 - floor) + floor)
+  }
+}
+
+/** get_cosine_with_min_lr_schedule_with_warmup. */
+export const cosineWithMinLr = (base: number, options: FloorOptions): Schedule => {
+  const { numWarmupSteps, numTrainingSteps } = options
+  const falling = cosineToFloor(base, options)
   return schedule((step) => {
     const rising = warm(step, numWarmupSteps)
-    if (rising !== null) return base * rising
-    const factor = 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(step, numWarmupSteps, numTrainingSteps)))
-    return base * Math.max(0, factor * (1 - floor) + floor)
+    return rising === null ? falling(progress(step, numWarmupSteps, numTrainingSteps)) : base * rising
   })
 }
 
@@ -145,23 +153,14 @@ export const cosineWithMinLr = (
  */
 export const cosineWithMinLrWarmupRate = (
   base: number,
-  {
-    numWarmupSteps,
-    numTrainingSteps,
-    numCycles = 0.5,
-    minLr,
-    minLrRate,
-    warmupLrRate,
-  }: WarmupTraining & { numCycles?: number; minLr?: number; minLrRate?: number; warmupLrRate?: number },
+  options: FloorOptions & { warmupLrRate?: number },
 ): Schedule => {
-  const floor = minLrRate ?? (minLr ?? 0) / base
+  const { numWarmupSteps, numTrainingSteps, warmupLrRate } = options
+  const falling = cosineToFloor(base, options)
   return schedule((step) => {
-    if (step < numWarmupSteps)
-      return warmupLrRate === undefined
-        ? (base * (step + 1)) / Math.max(1, numWarmupSteps)
-        : base * (warmupLrRate + ((1 - warmupLrRate) * step) / Math.max(1, numWarmupSteps - 1))
-    const done = (step - numWarmupSteps + 1) / Math.max(1, numTrainingSteps - numWarmupSteps)
-    const factor = 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * done))
-    return base * Math.max(0, factor * (1 - floor) + floor)
+    if (step >= numWarmupSteps) return falling(progress(step + 1, numWarmupSteps, numTrainingSteps))
+    return warmupLrRate === undefined
+      ? (base * (step + 1)) / Math.max(1, numWarmupSteps)
+      : base * (warmupLrRate + ((1 - warmupLrRate) * step) / Math.max(1, numWarmupSteps - 1))
   })
 }
