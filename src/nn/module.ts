@@ -1,5 +1,5 @@
 import { Flag } from '../runtime/index.js'
-import { Parameter, sizeOf } from '../tensor/index.js'
+import { asTensor, Parameter, sizeOf, type Tensor, type TensorLike } from '../tensor/index.js'
 
 export interface NamedParameter {
   readonly name: string
@@ -16,6 +16,16 @@ function* childrenOf(owner: object, prefix: string): Generator<Child> {
       yield* childrenOf({ ...value }, path)
     else if (value instanceof Map)
       yield* childrenOf(Object.fromEntries([...value].filter(([name]) => typeof name === 'string')), path)
+  }
+}
+
+/** A child, or what it is computed from, under torch's names (torch/nn/utils/parametrize.py). */
+function* heldFor([path, child]: Child): Generator<Child> {
+  if (!(child instanceof Parameter && child.derivation)) yield [path, child]
+  else {
+    const at = path.lastIndexOf('.') + 1
+    const place = `${path.slice(0, at)}parametrizations.${path.slice(at)}`
+    for (const [name, source] of Object.entries(child.derivation.sources)) yield [`${place}.${name}`, source]
   }
 }
 
@@ -48,9 +58,14 @@ export abstract class Module {
     return childrenOf(this, '')
   }
 
+  /** {@link children} with the sources of computed parameters in their places. */
+  *#held(): Generator<Child> {
+    for (const child of this.children()) yield* heldFor(child)
+  }
+
   /** Every parameter and buffer with its path, each cell once (tied weights appear under their first name). */
   *namedParameters(prefix = '', seen = new Set<Parameter>()): Generator<NamedParameter> {
-    for (const [path, child] of this.children()) {
+    for (const [path, child] of this.#held()) {
       const name = prefix ? `${prefix}.${path}` : path
       if (child instanceof Module) yield* child.namedParameters(name, seen)
       else if (!seen.has(child)) {
@@ -62,7 +77,7 @@ export abstract class Module {
 
   /** Every place of every parameter: tied weights appear under each of their paths. */
   *parameterReferences(prefix = ''): Generator<NamedParameter> {
-    for (const [path, child] of this.children()) {
+    for (const [path, child] of this.#held()) {
       const name = prefix ? `${prefix}.${path}` : path
       if (child instanceof Module) yield* child.parameterReferences(name)
       else yield { name, parameter: child }
@@ -99,7 +114,7 @@ export abstract class Module {
   }
 
   protected setTrainable(trainable: boolean): void {
-    for (const [, child] of this.children()) {
+    for (const [, child] of this.#held()) {
       if (child instanceof Module) child.setTrainable(trainable)
       else setParameterTrainable(child, trainable)
     }
@@ -114,6 +129,60 @@ export abstract class Module {
   /** Parameters by checkpoint key. */
   stateDict(): Record<string, Parameter> {
     return Object.fromEntries([...this.namedParameters()].map(({ name, parameter }) => [name, parameter]))
+  }
+
+  /** The parameter held directly under a name, itself where it is computed from others; null where there is none. */
+  ownParameter(name: string): Parameter | null {
+    for (const [path, child] of this.children()) if (path === name && child instanceof Parameter) return child
+    return null
+  }
+
+  /** Keys of older files and those that stand for them now. */
+  *#legacyKeys(): Generator<readonly [old: string, now: string]> {
+    for (const [prefix, module] of this.namedModules())
+      for (const [path, child] of module.children()) {
+        if (!(child instanceof Parameter && child.derivation)) continue
+        const name = prefix ? `${prefix}.${path}` : path
+        const [place] = heldFor([name, child])
+        const now = place[0].slice(0, place[0].length - Object.keys(child.derivation.sources)[0].length)
+        for (const [old, source] of Object.entries(child.derivation.legacy)) yield [`${name}${old}`, `${now}${source}`]
+      }
+  }
+
+  /**
+   * Takes values by checkpoint key, as torch's load_state_dict. Tied weights may come under any of their paths; weights of normed layers under
+   * the names of older files (`weight_g`, `weight_v`). Values are converted to the dtypes of the parameters.
+   * @returns keys that were not given and keys that fit nothing; both are empty where `strict`
+   * @throws RangeError where a shape differs, and, unless `strict` is false, listing missing and unexpected keys
+   */
+  loadStateDict(
+    state: Readonly<Record<string, TensorLike>>,
+    { strict = true }: { strict?: boolean } = {},
+  ): { missing: string[]; unexpected: string[] } {
+    const slots = new Map([...this.parameterReferences()].map(({ name, parameter }) => [name, parameter]))
+    const renamed = new Map(this.#legacyKeys())
+    const values = new Map<Parameter, Tensor>()
+    const unexpected: string[] = []
+    for (const [key, given] of Object.entries(state)) {
+      const slot = slots.get(key) ?? slots.get(renamed.get(key) ?? '')
+      if (!slot) {
+        unexpected.push(key)
+        continue
+      }
+      const value = asTensor(given)
+      if (String(value.shape) !== String(slot.shape))
+        throw new RangeError(`loadStateDict: ${key} must have shape [${slot.shape}], got [${value.shape}]`)
+      values.set(slot, value.to(slot.dtype))
+    }
+    const missing = [...this.namedParameters()]
+      .filter(({ parameter }) => !values.has(parameter))
+      .map(({ name }) => name)
+    if (strict && missing.length + unexpected.length > 0)
+      throw new RangeError(
+        `loadStateDict: missing keys: ${missing.join(', ') || 'none'}; unexpected keys: ${unexpected.join(', ') || 'none'}`,
+      )
+    for (const [slot, value] of values) slot.value = value
+    return { missing, unexpected }
   }
 }
 

@@ -19,7 +19,12 @@ function wasRead(loss: Value): boolean {
 
 function* gradientValues(loss: Tensor, wrt: readonly (Tensor | Parameter)[]): Steps<Tensor[]> {
   checkLoss(loss)
-  const values = wrt.map((item) => (item instanceof Parameter ? item.cell.read() : item.value))
+  const values = wrt.map((item) => {
+    if (!(item instanceof Parameter)) return item.value
+    if (item.derivation)
+      throw new TypeError(`grad: ${item} is computed from other parameters; take the gradients of those`)
+    return item.cell.read()
+  })
   const gradients = yield* vjpSteps([loss.value], [splat(1, [], loss.dtype)], values)
   if (gradients.some((gradient) => gradient === null) && wasRead(loss.value)) {
     throw new Error(

@@ -1,6 +1,20 @@
-import type { DType, Shape } from '../ir/index.js'
+import { type DType, type Shape, splat } from '../ir/index.js'
 import { bufferOf, Cell, Flag, type StorageType } from '../runtime/index.js'
 import { Tensor } from './tensor.js'
+
+/** What a parameter is computed from that holds nothing itself (weight norm, spectral norm). */
+export interface Derivation {
+  readonly shape: Shape
+  readonly dtype: DType
+  /** By their names in state dicts, below `parametrizations.<name of the parameter>`. */
+  readonly sources: Readonly<Record<string, Parameter>>
+  /** Names of sources in older files: what follows the name of the parameter, and the source. */
+  readonly legacy: Readonly<Record<string, string>>
+  /** The parameter's value. */
+  read(): Tensor
+  /** Gives the sources values for which {@link read} gives `value`, where there are any. */
+  write(value: Tensor): void
+}
 
 /**
  * Named state with a stable identity: weights, statistics, optimizer slots. Functions take it wherever they take a tensor.
@@ -10,6 +24,7 @@ export class Parameter {
   /** Identity for the runtime. */
   readonly cell: Cell
   private readonly trainableFlag: Flag<boolean>
+  #derivation: Derivation | null = null
 
   constructor(
     initial: Tensor,
@@ -38,11 +53,24 @@ export class Parameter {
   }
 
   get shape(): Shape {
-    return this.cell.shape
+    return this.#derivation?.shape ?? this.cell.shape
   }
 
   get dtype(): DType {
-    return this.cell.dtype
+    return this.#derivation?.dtype ?? this.cell.dtype
+  }
+
+  /** Set while the value is computed from other parameters; those are trained and saved in its place. */
+  get derivation(): Derivation | null {
+    return this.#derivation
+  }
+
+  /** Computes the value from other parameters from now on (the own memory is let go), or, with null, holds the present value itself again. */
+  derive(derivation: Derivation | null): this {
+    const held = derivation ? new Tensor(splat(0, [], derivation.dtype)) : this.value
+    this.#derivation = derivation
+    this.cell.settle(held.value)
+    return this
   }
 
   /** Dtype that the contents lie in memory in; differs from `dtype` after {@link store}. */
@@ -56,22 +84,24 @@ export class Parameter {
    * @throws TypeError where the dtype is not f32
    */
   store(dtype: StorageType): this {
+    if (this.#derivation) throw new TypeError(`${this} is computed from other parameters; store those`)
     this.cell.store(dtype)
     return this
   }
 
   /** The contents as they are stored, outside of any trace. */
   get stored(): Tensor {
-    return new Tensor(this.cell.outer)
+    return this.#derivation?.read() ?? new Tensor(this.cell.outer)
   }
 
   get value(): Tensor {
-    return new Tensor(this.cell.read())
+    return this.#derivation?.read() ?? new Tensor(this.cell.read())
   }
 
   /** @throws Error when shape or dtype would change. */
   set value(next: Tensor) {
-    this.cell.write(next.value)
+    if (this.#derivation) this.#derivation.write(next)
+    else this.cell.write(next.value)
   }
 
   toString(): string {

@@ -1,18 +1,15 @@
 /** Parts of wav2vec 2.0 (Baevski et al. 2020): the sound's convolutions, the encoder, the adapter. B batch, T frames, H features. */
 import { Module, torch } from '../../nn/index.js'
-import { conv1d, weightNorm } from '../../tensor/functional/index.js'
+import { conv1d } from '../../tensor/functional/index.js'
 import {
   add,
   glu,
   lt,
-  mul,
   ones,
   Parameter,
   permute,
   random,
   reshape,
-  sqrt,
-  sum,
   type Tensor,
   where,
   zeros,
@@ -23,8 +20,6 @@ import { type ActivationFn, activation } from './activations.js'
 import { BartAttention } from './bart-layers.js'
 import { keyMask, type Mask } from './masks.js'
 import type { Recorder } from './outputs.js'
-
-type Numbers = readonly number[]
 
 /** [B, T, H] to [B, H, T] and back. */
 export const turned = (x: Tensor): Tensor => permute(x, [0, 2, 1])
@@ -98,34 +93,10 @@ export class FeatureProjection extends Module implements Initialises {
   }
 }
 
-class WeightNormed extends Module {
-  readonly original0: Parameter
-  readonly original1: Parameter
-
-  constructor(shape: Numbers) {
-    super()
-    this.original0 = new Parameter(ones([1, 1, shape[2]]))
-    this.original1 = new Parameter(ones(shape))
-  }
-
-  get weight(): Tensor {
-    return weightNorm(this.original1, this.original0, 2)
-  }
-}
-
-class Parametrizations extends Module {
-  readonly weight: WeightNormed
-
-  constructor(shape: Numbers) {
-    super()
-    this.weight = new WeightNormed(shape)
-  }
-}
-
 /** A grouped convolution whose weight is a direction and a length for each place of the kernel. */
 class PlaceConv extends Module implements Initialises {
+  readonly weight: Parameter
   readonly bias: Parameter
-  readonly parametrizations: Parametrizations
 
   constructor(
     private readonly width: number,
@@ -133,21 +104,19 @@ class PlaceConv extends Module implements Initialises {
     private readonly groups: number,
   ) {
     super()
+    this.weight = new Parameter(ones([width, width / groups, kernel]))
     this.bias = new Parameter(zeros([width]))
-    this.parametrizations = new Parametrizations([width, width / groups, kernel])
+    torch.weightNorm(this, 'weight', 2)
   }
 
   initParameters(_std: number, wants: (parameter: Parameter) => boolean): void {
-    const { original0: length, original1: direction } = this.parametrizations.weight
-    if (!wants(direction)) return
-    const drawn = random.normal(direction.shape, { std: 2 * Math.sqrt(1 / (this.kernel * this.width)) })
-    direction.cell.settle(drawn.value)
-    length.cell.settle(sqrt(sum(mul(drawn, drawn), [0, 1], { keepdim: true })).value)
+    const direction = this.weight.derivation?.sources.original1
+    if (direction && wants(direction))
+      this.weight.value = random.normal(direction.shape, { std: 2 * Math.sqrt(1 / (this.kernel * this.width)) })
   }
 
   forward(x: Tensor): Tensor {
-    const { weight } = this.parametrizations.weight
-    return conv1d(x, weight, { bias: this.bias, padding: Math.trunc(this.kernel / 2), groups: this.groups })
+    return conv1d(x, this.weight, { bias: this.bias, padding: Math.trunc(this.kernel / 2), groups: this.groups })
   }
 }
 

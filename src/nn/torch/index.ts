@@ -3,4 +3,5 @@
 export * from './conv.js'
 export * from './linear.js'
 export * from './norm.js'
+export * from './parametrizations.js'
 export * from './rnn.js'
