@@ -1,5 +1,6 @@
 // Names of the elementwise operations and their loops. The position in the table is the opcode; the host looks names up at load.
 #pragma once
+#include "activation.h"
 #include "elementwise_ops.h"
 
 namespace kaimo {
@@ -18,6 +19,13 @@ void vector_loop(void* d, const void* a, const void*, const void*, int64_t n) {
   const float* x = static_cast<const float*>(a);
   n &= ~(kLaneMultiple - 1);
   for (int64_t i = 0; i < n; i += Vec<float>::n) vstore(out + i, F(vload(x + i)));
+}
+template <vf32 (*F)(vf32, vf32)>
+void vector_loop2(void* d, const void* a, const void* b, const void*, int64_t n) {
+  float* out = static_cast<float*>(d);
+  const float *x = static_cast<const float*>(a), *y = static_cast<const float*>(b);
+  n &= ~(kLaneMultiple - 1);
+  for (int64_t i = 0; i < n; i += Vec<float>::n) vstore(out + i, F(vload(x + i), vload(y + i)));
 }
 struct SqrtF {
   KAIMO_INLINE float f(float x) { return __builtin_sqrtf(x); }
@@ -151,6 +159,15 @@ const OpEntry kOps[] = {
     UNARY("log_plus_one.f32", float, float, Function32<log1p_f32>, 0.9f),
     {"tanh.f32", vector_loop<tanh_f32>, 0.8f},
     {"erf.f32", vector_loop<erf_f32>, 1.0f},
+    {"relu.f32", vector_loop<relu_f32>, 0.06f},
+    {"relu_grad.f32", vector_loop2<relu_grad_f32>, 0.08f},
+    {"sigmoid.f32", vector_loop<sigmoid_f32>, 0.6f},
+    {"silu.f32", vector_loop<silu_f32>, 0.6f},
+    {"silu_grad.f32", vector_loop2<silu_grad_f32>, 0.8f},
+    {"gelu.f32", vector_loop<gelu_f32>, 0.6f},
+    {"gelu_grad.f32", vector_loop2<gelu_grad_f32>, 1.1f},
+    {"gelu_tanh.f32", vector_loop<gelu_tanh_f32>, 0.9f},
+    {"gelu_tanh_grad.f32", vector_loop2<gelu_tanh_grad_f32>, 1.0f},
     {"sine.f32", trig_loop<sin_f32, sin_f64>, 1.2f},
     {"cosine.f32", trig_loop<cos_f32, cos_f64>, 1.2f},
     {"power.f32", pow_loop, 3.0f},

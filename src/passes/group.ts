@@ -12,6 +12,7 @@ import {
   topologicalOrder,
   type Value,
 } from '../ir/index.js'
+import { functionOf } from './functions.js'
 
 /** Name of the composites that {@link groupElementwise} makes: a body of elementwise ops of one shape, run as one kernel. */
 export const CLUSTER = 'cluster'
@@ -27,7 +28,7 @@ export const GROUP_LIMITS: GroupLimits = { ops: 48, operands: 32 }
 
 const ELEMENTWISE = new Set(['unary', 'binary', 'compare', 'select', 'cast'])
 
-export const isElementwise = (node: Node): boolean => ELEMENTWISE.has(OPS[node.op].class)
+export const isElementwise = (node: Node): boolean => ELEMENTWISE.has(OPS[node.op].class) || functionOf(node) !== null
 
 class Cluster {
   readonly nodes = new Set<Node>()

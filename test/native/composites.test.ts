@@ -20,10 +20,14 @@ import {
   cummax,
   cumprod,
   cumsum,
+  gelu,
   jit,
   permute,
   random,
+  relu,
   remainder,
+  sigmoid,
+  silu,
   stopGradient,
   type Tensor,
   tensor,
@@ -266,4 +270,25 @@ test('a step of linear cross entropy scores its rows once', native, async () => 
   const { kernels } = step.report(...operands)
   assert.equal(kernels.linear_cross_entropy_grad, 1)
   assert.equal(kernels.linear_cross_entropy, undefined)
+})
+
+test('native activations as one instruction: edges, gradients, among other elementwise work', native, () => {
+  const activations: [string, (x: Tensor) => Tensor][] = [
+    ['relu', relu],
+    ['sigmoid', sigmoid],
+    ['silu', silu],
+    ['gelu', (x) => gelu(x)],
+    ['gelu by tanh', (x) => gelu(x, { approximate: 'tanh' })],
+  ]
+  for (const [what, activation] of activations)
+    for (const dtype of FLOATS)
+      for (const shape of [[0], [], [1], [33], [3, 5], [2, 600]]) {
+        const options = { scale: 12, floor: 0.2, edges: dtype === 'f32', what: `${what} ${dtype}[${shape}]` }
+        checkComposite(values([shape], dtype), (x) => [activation(x)], options)
+        checkComposite(values([shape, shape], dtype), (x, y) => [activation(x.mul(y)).add(y), x.mul(y)], {
+          ...options,
+          edges: false,
+          floor: 1,
+        })
+      }
 })

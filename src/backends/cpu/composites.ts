@@ -1,4 +1,5 @@
 import { type AttrValue, type ConvAttrs, isFloat, type Node, sizeOf, type WindowAttrs } from '../../ir/index.js'
+import { functionOf } from '../../passes/functions.js'
 import type { Lowering } from './lower.js'
 import type { InPlace } from './program.js'
 
@@ -165,8 +166,9 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   },
 }
 
-/** Whether the backend runs this composite as one kernel. */
+/** Whether the backend runs this composite as one kernel, or as one instruction of a cluster. */
 export function runsNatively(name: string, node: CompositeNode): boolean {
+  if (functionOf(node) !== null) return node.inputs[0].dtype === 'f32'
   const rule = Object.hasOwn(NATIVE_COMPOSITES, name) ? NATIVE_COMPOSITES[name] : undefined
   return rule !== undefined && (rule.accepts?.(node) ?? true)
 }

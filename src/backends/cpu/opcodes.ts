@@ -1,5 +1,6 @@
 import type { CompareDirection, DType, Node, OpName } from '../../ir/index.js'
 import { isOp } from '../../ir/index.js'
+import { functionOf } from '../../passes/functions.js'
 
 /** How a register holds a value: f16 and bf16 as f32, narrow integers and bool as i32. */
 export type RegisterClass = 'f32' | 'f64' | 'i32' | 'u32' | 'i64'
@@ -117,6 +118,8 @@ export function pairOpcode(first: Node, second: Node, at: number): string | null
 /** The opcodes that compute an elementwise node. An empty chain hands the operand's register on. */
 export function opcodesOf(node: Node): OpcodeChain {
   const dtype = node.inputs[0].dtype
+  const composed = functionOf(node)
+  if (composed) return { chain: [`${composed}.${CLASS[dtype]}`] }
   if (isOp(node, 'convert')) return { chain: convertChain(dtype, node.attrs.dtype) }
   if (isOp(node, 'bitcast_convert')) return { chain: bitcastChain(dtype, node.attrs.dtype) }
   if (isOp(node, 'compare')) return { chain: [`${DIRECTION[node.attrs.direction]}.${CLASS[dtype]}`] }

@@ -1,3 +1,4 @@
+import { isFloat } from '../../ir/index.js'
 import { composite } from '../control.js'
 import { asTensor, type TensorLike } from '../core.js'
 import { fail, resolveDim, typeText } from '../dims.js'
@@ -8,6 +9,7 @@ import {
   add,
   eq,
   erf,
+  exp,
   expm1,
   ge,
   gt,
@@ -30,10 +32,16 @@ import { narrow, reshape } from './shape.js'
 
 /** max(x, 0); the gradient at 0 is 0. */
 export function relu(like_: TensorLike): Tensor {
-  const x = asTensor(like_)
+  const given = asTensor(like_)
   // Written so that NaN passes through.
-  return where(le(x, like(0, x)), like(0, x), x)
+  const body = (x: Tensor): Tensor => where(le(x, like(0, x)), like(0, x), x)
+  return isFloat(given.dtype) ? composite('relu', {}, [given], ([x]) => [body(x)])[0] : body(given)
 }
+
+// By the result, so that what went in need not be kept.
+defineGradient('relu', ([ct], { outputs: [y] }) => [
+  ct && composite('relu_grad', {}, [ct, y], ([c, z]) => [where(le(z, like(0, z)), like(0, c), c)])[0],
+])
 
 /** x limited to [min, max]; no gradient at the limits. */
 export function hardtanh(like_: TensorLike, min = -1, max = 1): Tensor {
@@ -81,16 +89,15 @@ export const selu: Unary = widened((x) => eluWith(x, like(SELU_ALPHA, x), like(S
 
 /** x * sigmoid(x). */
 export function silu(like_: TensorLike): Tensor {
-  const body = widened((x) => mul(x, sigmoid(x)))
-  return composite('silu', {}, [toFloat(like_)], ([x]) => [body(x)])[0]
+  return widened((x) => composite('silu', {}, [x], ([y]) => [mul(y, sigmoid(y))])[0])(like_)
 }
 
 defineGradient('silu', ([ct], { inputs: [x] }) => {
-  const derivative = widened((y) => {
+  const product = (c: Tensor, y: Tensor): Tensor => {
     const s = sigmoid(y)
-    return mul(s, add(like(1, y), mul(y, sub(like(1, y), s))))
-  })
-  return [ct && mul(ct, derivative(x))]
+    return mul(c, mul(s, add(like(1, y), mul(y, sub(like(1, y), s)))))
+  }
+  return [ct && composite('silu_grad', {}, [ct, x], ([c, y]) => [product(c, y)])[0]]
 })
 
 /** {@link silu} under its other name. */
@@ -98,24 +105,48 @@ export const swish = silu
 
 const SQRT_HALF = Math.SQRT1_2
 const SQRT_TWO_OVER_PI = Math.sqrt(2 / Math.PI)
+const GELU_CUBIC = 0.044715
+
+const erfArea = (x: Tensor): Tensor => add(like(1, x), erf(mul(x, like(SQRT_HALF, x))))
+
+function geluExact(x: Tensor): Tensor {
+  const value = mul(mul(x, erfArea(x)), like(0.5, x))
+  // As torch on CPU: NaN at infinity.
+  return where(eq(x, like(Number.POSITIVE_INFINITY, x)), like(Number.NaN, x), value)
+}
+
+// Phi(x) + x phi(x)
+function geluSlope(x: Tensor): Tensor {
+  const density = mul(exp(mul(mul(x, x), like(-0.5, x))), like(1 / Math.sqrt(2 * Math.PI), x))
+  return add(mul(like(0.5, x), erfArea(x)), mul(x, density))
+}
+
+// (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps the digits of small results. Here 2 u.
+const geluInner = (x: Tensor): Tensor =>
+  mul(like(2 * SQRT_TWO_OVER_PI, x), add(x, mul(like(GELU_CUBIC, x), mul(x, mul(x, x)))))
+
+const geluByTanh = (x: Tensor): Tensor => mul(x, sigmoid(geluInner(x)))
+
+function geluByTanhSlope(x: Tensor): Tensor {
+  const s = sigmoid(geluInner(x))
+  const slope = mul(like(2 * SQRT_TWO_OVER_PI, x), add(like(1, x), mul(like(3 * GELU_CUBIC, x), mul(x, x))))
+  return add(s, mul(x, mul(mul(s, sub(like(1, x), s)), slope)))
+}
 
 /** x * Phi(x), exact by erf or by the tanh approximation (Hendrycks and Gimpel 2016). */
 export function gelu(like_: TensorLike, options: { readonly approximate?: 'none' | 'tanh' } = {}): Tensor {
   const approximate = options.approximate ?? 'none'
   if (approximate !== 'none' && approximate !== 'tanh')
     throw fail('gelu', `approximate is 'none' or 'tanh', got '${String(approximate)}'`)
-  const exact = widened((x) => {
-    const value = mul(mul(x, add(like(1, x), erf(mul(x, like(SQRT_HALF, x))))), like(0.5, x))
-    // As torch on CPU: NaN at infinity.
-    return where(eq(x, like(Number.POSITIVE_INFINITY, x)), like(Number.NaN, x), value)
-  })
-  const byTanh = widened((x) => {
-    const inner = mul(like(SQRT_TWO_OVER_PI, x), add(x, mul(like(0.044715, x), mul(x, mul(x, x)))))
-    return mul(mul(like(0.5, x), x), add(like(1, x), tanh(inner)))
-  })
-  const body = approximate === 'tanh' ? byTanh : exact
-  return composite('gelu', { approximate }, [toFloat(like_)], ([x]) => [body(x)])[0]
+  const body = approximate === 'tanh' ? geluByTanh : geluExact
+  return widened((x) => composite('gelu', { approximate }, [x], ([y]) => [body(y)])[0])(like_)
 }
+
+defineGradient('gelu', ([ct], { inputs: [x], attributes }) => {
+  const slope = attributes.approximate === 'tanh' ? geluByTanhSlope : geluSlope
+  const { approximate } = attributes
+  return [ct && composite('gelu_grad', { approximate }, [ct, x], ([c, y]) => [mul(c, slope(y))])[0]]
+})
 
 /** x * sigmoid(1.702 x). */
 export const quickGelu: Unary = widened((x) => mul(x, sigmoid(mul(x, like(1.702, x)))))

@@ -167,13 +167,12 @@ export function expMinusAbs(x: Tensor): Tensor {
 
 /** 1 / (1 + e^-x). */
 export function sigmoid(like_: TensorLike): Tensor {
-  const input = toFloat(like_)
-  const body = widened((x) => {
+  const body = (x: Tensor): Tensor => {
     const e = expMinusAbs(x)
     const one = like(1, x)
     return trueDivide(where(ge(x, like(0, x)), one, e), add(one, e))
-  })
-  return composite('sigmoid', {}, [input], ([x]) => [body(x)])[0]
+  }
+  return widened((x) => composite('sigmoid', {}, [x], ([y]) => [body(y)])[0])(like_)
 }
 
 defineGradient('sigmoid', ([ct], { outputs: [y] }) => [ct && mul(ct, mul(y, sub(like(1, y), y)))])
