@@ -120,8 +120,8 @@ inline void transpose_line(T* dst, int64_t ld, const T* src, int64_t channel, in
       for (; done + v <= channels; done += v) {
         for (int64_t i = 0;; i = min64(i + v, n - v)) {
           vf32 r[v];
-          for (int c = 0; c < v; ++c) r[c] = vload(reinterpret_cast<const float*>(src + (done + c) * channel + i));
-          vtranspose(r);
+          vload_transposed(r, reinterpret_cast<const float*>(src + done * channel + i), channel);
+          KAIMO_UNROLL(16)
           for (int c = 0; c < v; ++c) vstore(reinterpret_cast<float*>(dst + (i + c) * ld + done), r[c]);
           if (i == n - v) break;
         }

@@ -37,8 +37,10 @@ KAIMO_NOINLINE void pack_rows(float* dst, const ConvRows& job, const float* cons
       for (; j + n <= len; j += n) {
         for (int64_t i0 = 0; i0 < kMr; i0 += n) {
           vf32 r[n];
+          KAIMO_UNROLL(16)
           for (int i = 0; i < n; ++i) r[i] = i0 + i < rows ? vload(base[i0 + i] + offset + j) : vf32{};
           vtranspose(r);
+          KAIMO_UNROLL(16)
           for (int i = 0; i < n; ++i) vstore(out + (j + i) * kMr + i0, r[i]);
         }
       }

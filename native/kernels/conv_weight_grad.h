@@ -149,8 +149,8 @@ inline void store_panel(const WeightGrad& job, int64_t g, int64_t panel, const f
     for (; o + n <= s.co; o += n) {
       for (int64_t j = 0; j < nr; j += n) {
         vf32 r[n];
-        for (int64_t i = 0; i < n; ++i) r[i] = vload(sums + (o + i) * nr + j);
-        vtranspose(r);
+        vload_transposed(r, sums + o * nr + j, nr);
+        KAIMO_UNROLL(16)
         for (int64_t i = 0; i < n; ++i) vstore(to[j + i] + o, r[i]);
       }
     }

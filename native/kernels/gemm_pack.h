@@ -32,14 +32,21 @@ KAIMO_INLINE void pack_transpose(float* dst, const float* src, int64_t rs, int64
   constexpr int n = Vec<float>::n;
   const int64_t full = kc / n * n;
   for (int64_t k = 0; k < full; k += n) {
+    KAIMO_UNROLL(4)
     for (int64_t i0 = 0; i0 < width; i0 += n) {
       vf32 r[n];
-      for (int i = 0; i < n; ++i) r[i] = i0 + i < rows ? vload(src + (i0 + i) * rs + k) : vf32{};
-      vtranspose(r);
-      if (width < n || i0 + n <= width) {
-        for (int i = 0; i < n; ++i) vstore(dst + (k + i) * width + i0, r[i]);
+      if (i0 + n <= rows) {
+        vload_transposed(r, src + i0 * rs + k, rs);
       } else {
-        for (int i = 0; i < n; ++i) __builtin_memcpy(dst + (k + i) * width + i0, &r[i], sizeof(float) * (width % n));
+        KAIMO_UNROLL(16)
+        for (int i = 0; i < n; ++i) r[i] = i0 + i < rows ? vload(src + (i0 + i) * rs + k) : vf32{};
+        vtranspose(r);
+      }
+      float* to = dst + k * width + i0;
+      KAIMO_UNROLL(16)
+      for (int i = 0; i < n; ++i) {
+        if (width < n || i0 + n <= width) vstore(to + i * width, r[i]);
+        else __builtin_memcpy(to + i * width, &r[i], sizeof(float) * (width % n));
       }
     }
   }

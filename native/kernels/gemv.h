@@ -57,6 +57,7 @@ KAIMO_NOINLINE void gemv_columns(float* acc, const float* a, const float* b, int
     KAIMO_UNROLL(4)
     for (int v = 0; v < kNv; ++v) {
       vf32 r[n], s[n];
+      KAIMO_UNROLL(16)
       for (int i = 0; i < n; ++i) {
         const float* p = b + (v * n + i) * b_cs + k;
         __builtin_prefetch(p + kGemvAhead, 0, 2);
@@ -64,8 +65,10 @@ KAIMO_NOINLINE void gemv_columns(float* acc, const float* a, const float* b, int
         s[i] = vload(p + n);
       }
       vtranspose(r);
+      KAIMO_UNROLL(16)
       for (int i = 0; i < n; ++i) sum[v] = vfma(vsplat(a[k + i]), r[i], sum[v]);
       vtranspose(s);
+      KAIMO_UNROLL(16)
       for (int i = 0; i < n; ++i) sum[v] = vfma(vsplat(a[k + n + i]), s[i], sum[v]);
     }
   }

@@ -154,24 +154,50 @@ KAIMO_INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 KAIMO_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 KAIMO_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-// Transposes n x n floats held in n registers (n = lanes of vf32) with log2(n) rounds of pairwise interleaves.
+// Transposes n x n floats held in n registers (n = lanes of vf32) with log2(n) rounds of pairwise interleaves. Loops over them have to be
+// unrolled, here and around the call: registers have no index, so a loop goes through memory (three times as slow).
 #if KAIMO_VEC_BYTES == 32
-KAIMO_INLINE void vtranspose(vf32 r[8]) {
-  __m256 t[8], s[8];
+// Rounds one and two, within the halves.
+KAIMO_INLINE void vtranspose_halves(__m256 r[8]) {
+  __m256 t[8];
+  KAIMO_UNROLL(8)
   for (int i = 0; i < 8; i += 2) {
-    t[i] = _mm256_unpacklo_ps((__m256)r[i], (__m256)r[i + 1]);
-    t[i + 1] = _mm256_unpackhi_ps((__m256)r[i], (__m256)r[i + 1]);
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
   }
+  KAIMO_UNROLL(2)
   for (int i = 0; i < 8; i += 4) {
-    s[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-    s[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-    s[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-    s[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
   }
+}
+
+KAIMO_INLINE void vtranspose(vf32 r[8]) {
+  __m256 s[8];
+  KAIMO_UNROLL(8)
+  for (int i = 0; i < 8; ++i) s[i] = (__m256)r[i];
+  vtranspose_halves(s);
+  KAIMO_UNROLL(4)
   for (int i = 0; i < 4; ++i) {
     r[i] = (vf32)_mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
     r[i + 4] = (vf32)_mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
   }
+}
+
+// The transpose of the n x n floats at p, rows `pitch` apart. Halves are joined while they are loaded, which costs no shuffle.
+KAIMO_INLINE void vload_transposed(vf32 r[8], const float* p, int64_t pitch) {
+  __m256 s[8];
+  KAIMO_UNROLL(4)
+  for (int i = 0; i < 4; ++i) {
+    const float *upper = p + i * pitch, *lower = p + (i + 4) * pitch;
+    s[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper)), _mm_loadu_ps(lower), 1);
+    s[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper + 4)), _mm_loadu_ps(lower + 4), 1);
+  }
+  vtranspose_halves(s);
+  KAIMO_UNROLL(8)
+  for (int i = 0; i < 8; ++i) r[i] = (vf32)s[i];
 }
 #else
 KAIMO_INLINE void vtranspose(vf32* r) {
@@ -186,15 +212,24 @@ KAIMO_INLINE void vtranspose(vf32* r) {
 #define KAIMO_HI(a, b) (vf32){(a)[2], (b)[2], (a)[3], (b)[3]}
 #endif
   vf32 t[n];
+  KAIMO_UNROLL(4)
   for (int round = 1; round < n; round *= 2) {
+    KAIMO_UNROLL(8)
     for (int i = 0; i < n / 2; ++i) {
       t[2 * i] = KAIMO_LO(r[i], r[i + n / 2]);
       t[2 * i + 1] = KAIMO_HI(r[i], r[i + n / 2]);
     }
+    KAIMO_UNROLL(16)
     for (int i = 0; i < n; ++i) r[i] = t[i];
   }
 #undef KAIMO_LO
 #undef KAIMO_HI
+}
+
+KAIMO_INLINE void vload_transposed(vf32* r, const float* p, int64_t pitch) {
+  KAIMO_UNROLL(16)
+  for (int i = 0; i < Vec<float>::n; ++i) r[i] = vload(p + i * pitch);
+  vtranspose(r);
 }
 #endif
 
