@@ -61,6 +61,7 @@ const WRITERS: readonly (readonly [ending: RegExp, write: Write])[] = [
 function write(key: string, value: unknown): unknown {
   for (const [ending, writer] of WRITERS) if (ending.test(key)) return writer(value)
   if (isConfigurable(value)) return serializeLayer(value)
+  if (Array.isArray(value) && value.some(isConfigurable)) return value.map((item) => write(key, item))
   return value ?? null
 }
 

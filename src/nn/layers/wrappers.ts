@@ -3,7 +3,7 @@ import { type CallContext, callContext, type InputShapes, Layer, type LayerOptio
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
 import { checkChoice, singleShape } from './options.js'
-import { Recurrent } from './recurrent.js'
+import { SequenceLayer } from './sequence-layer.js'
 
 export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave'
 
@@ -21,10 +21,10 @@ const MERGE: Record<MergeMode, (a: Tensor, b: Tensor) => Tensor> = {
   ave: (a, b) => div(add(a, b), 2),
 }
 
-function recurrent(layer: Layer, what: string): Recurrent {
-  if (!(layer instanceof Recurrent))
+function recurrent(layer: Layer, what: string): SequenceLayer {
+  if (!(layer instanceof SequenceLayer))
     throw new TypeError(
-      `Bidirectional: the ${what} must be an LSTM, GRU or SimpleRNN, got ${layer?.className ?? layer}`,
+      `Bidirectional: the ${what} must be an LSTM, GRU, SimpleRNN or RNN, got ${layer?.className ?? layer}`,
     )
   return layer
 }
@@ -32,8 +32,8 @@ function recurrent(layer: Layer, what: string): Recurrent {
 /** Reads sequences both ways. The given layer serves as the pattern: the weights are those of `forwardLayer` and `backwardLayer`. */
 export class Bidirectional extends Layer {
   override readonly className: string = 'Bidirectional'
-  readonly forwardLayer: Recurrent
-  readonly backwardLayer: Recurrent
+  readonly forwardLayer: SequenceLayer
+  readonly backwardLayer: SequenceLayer
   private readonly mergeMode: MergeMode | null
 
   constructor(layer: Layer, options: BidirectionalOptions = {}) {
@@ -76,9 +76,7 @@ export class Bidirectional extends Layer {
       layer.aligned(x, states.slice(way * half, way * half + half), context),
     )
     const { returnSequences, returnState } = this.forwardLayer
-    const [forward, backward] = results.map(({ output, states: last }) =>
-      returnSequences ? transpose(output, 0, 1) : last[0],
-    )
+    const [forward, backward] = results.map(({ output, last }) => (returnSequences ? transpose(output, 0, 1) : last))
     const merged = this.mergeMode === null ? [forward, backward] : [MERGE[this.mergeMode](forward, backward)]
     const outputs = returnState ? [...merged, ...results.flatMap((result) => result.states)] : merged
     return outputs.length === 1 ? outputs[0] : outputs

@@ -1,4 +1,4 @@
-import { type Layer, Model, Recurrent, snakeName } from '../../nn/index.js'
+import { type Layer, Model, Recurrent, StackedRNNCells, snakeName } from '../../nn/index.js'
 import type { Parameter } from '../../tensor/index.js'
 
 /** Weights of one layer and their place in Keras' weight files. */
@@ -30,6 +30,15 @@ function numbered(layers: readonly Layer[]): (readonly [name: string, layer: Lay
   })
 }
 
+/** Layers inside of a layer with the names of Keras' properties. */
+function partsOf(layer: Layer): (readonly [property: string, part: Layer])[] {
+  const within = (folder: string, layers: readonly Layer[]) =>
+    numbered(layers).map(([name, part]) => [`${folder}/${name}`, part] as const)
+  if (layer instanceof Model) return within('layers', layer.layers)
+  if (layer instanceof StackedRNNCells) return within('cells', layer.cells)
+  return layer.parts.map(([name, part]) => [PROPERTIES[name] ?? name, part])
+}
+
 /**
  * Where Keras 3 keeps the weights of a model. A layer that is reached twice is kept under its first path.
  * Source: keras/src/saving/saving_lib.py (`_save_state`, `_save_container_state`).
@@ -45,11 +54,7 @@ export function weightGroups(model: Model): WeightGroup[] {
     // Keras puts the weights of recurrent layers into their cell.
     if (own.length > 0)
       groups.push({ path: layer instanceof Recurrent ? join(path, 'cell') : path, layer, weights: own })
-    const parts = layer instanceof Model ? numbered(layer.layers) : layer.parts
-    for (const [name, part] of parts) {
-      const property = layer instanceof Model ? `layers/${name}` : (PROPERTIES[name] ?? name)
-      visit(part, join(path, property))
-    }
+    for (const [property, part] of partsOf(layer)) visit(part, join(path, property))
   }
   visit(model, '')
   return groups

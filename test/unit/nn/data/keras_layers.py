@@ -22,11 +22,11 @@ def flat(x):
 cases = []
 
 
-def case(name, class_name, config, shapes, masks=None, training=False, calls=1, keep_weights=False):
+def case(name, class_name, config, shapes, masks=None, training=False, calls=1, keep_weights=False, apart=False):
     layer = getattr(layers, class_name)(**config) if not callable(config) else config()
     first = [wave(s, 10 + i) for i, s in enumerate(shapes)]
     call = lambda x: x if len(x) > 1 else x[0]
-    layer.build([x.shape for x in first] if len(first) > 1 else first[0].shape)
+    layer.build([x.shape for x in first] if len(first) > 1 and not apart else first[0].shape)
     fill(layer)
     outputs = []
     for n in range(calls):
@@ -37,8 +37,8 @@ def case(name, class_name, config, shapes, masks=None, training=False, calls=1, 
             kwargs["mask"] = m if len(m) > 1 else m[0]
         if training is not None:
             kwargs["training"] = training
-        y = layer(call(x), **kwargs)
-        outputs.append([flat(v) for v in (y if isinstance(y, (list, tuple)) else [y])])
+        y = layer(x[0], x[1:], **kwargs) if apart else layer(call(x), **kwargs)
+        outputs.append([flat(v) for v in keras.tree.flatten(y)])
     cases.append({"name": name, "layer": {"class_name": class_name, "config": layer.get_config()}, "shapes": shapes, "masks": masks, "training": bool(training),
                   "outputs": outputs, "weights": [flat(w) for w in layer.get_weights()] if keep_weights else None})
 
@@ -67,6 +67,14 @@ def spectral():
 
 
 case("spectral_dense", "SpectralNormalization", spectral, [[2, 4]], training=True, calls=2, keep_weights=True)
+
+steps = [[[True, True, False, True], [False, True, True, False]]]
+case("lstm_cell", "LSTMCell", dict(units=3, dropout=0.2), [[2, 4], [2, 3], [2, 3]], training=None, apart=True)
+case("gru_cell", "GRUCell", dict(units=3, reset_after=False, activation="relu"), [[2, 4], [2, 3]], training=None, apart=True)
+case("rnn_lstm_cell", "RNN", lambda: layers.RNN(layers.LSTMCell(3, name="own"), return_sequences=True, return_state=True), [[2, 4, 2]], masks=steps)
+case("rnn_simple_cell", "RNN", lambda: layers.RNN(layers.SimpleRNNCell(3), go_backwards=True, stateful=True), [[2, 3, 2]], calls=2)
+case("rnn_stacked", "RNN", lambda: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2), layers.SimpleRNNCell(4, use_bias=False)], return_state=True, zero_output_for_mask=True), [[2, 4, 2]], masks=steps)
+case("bidirectional_rnn", "Bidirectional", lambda: layers.Bidirectional(layers.RNN(layers.StackedRNNCells([layers.GRUCell(3), layers.LSTMCell(2)]), return_sequences=True), name="both"), [[2, 4, 2]], masks=steps)
 
 y = np.array([[1, 2, 0], [3, 3, 1]], "int32")
 logits = wave([2, 6, 4], 3)
