@@ -66,7 +66,7 @@ inline bool parse_conv_ints(const KernelCall& call, ConvInts* c) {
   c->activation = c->rdil[r + 2];
   const int n = int(r) + 2;
   return valid_dims(c->input, n) && valid_dims(c->kernel, n) && valid_dims(c->output, n) && c->feature_groups > 0 && c->batch_groups > 0 &&
-         (c->feature_groups == 1 || c->batch_groups == 1) && c->activation >= 0 && c->activation < kActCount;
+         (c->feature_groups == 1 || c->batch_groups == 1) && c->activation >= 0 && c->activation <= kActRelu;
 }
 
 // Fills dim d of the shape from spatial dim i; false where the output's extent does not follow from the window.

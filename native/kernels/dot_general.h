@@ -1,6 +1,7 @@
-// dot_general (StableHLO): lhs, rhs [, bias] -> out.
+// dot_general (StableHLO): lhs, rhs [, bias] -> out [, product].
 //   ints = {n_batch, n_contract, lhs_batch[n_batch], rhs_batch[n_batch], lhs_contract[n_contract], rhs_contract[n_contract], activation}
-//   out dims = batch, lhs free, rhs free; activation: 0 none, 1 relu (float dtypes only).
+//   out dims = batch, lhs free, rhs free; activation: of Activation, relu for floats, the others for f32 only.
+//   product: what the activation is applied to, f32 only.
 //   bias: any strides, as many elements as the free dims of rhs have together; added before the activation.
 // f32 and f64 run the matrix engine of gemm.h; f16 and bf16 accumulate in f32; integers wrap around; bool is or of ands.
 //
@@ -10,6 +11,7 @@
 #pragma once
 #include "dot_fold.h"
 #include "dot_generic.h"
+#include "gemm_tail.h"
 
 namespace kaimo {
 namespace {
@@ -20,6 +22,7 @@ struct DotPlan {
   const Operand* bias = nullptr;
   char* workspace = nullptr;       // for the matrix engine
   char* bias_copy = nullptr;
+  float *out = nullptr, *product = nullptr;
   bool copy_lhs = false, copy_rhs = false;
 };
 
@@ -78,7 +81,8 @@ inline FoldedDot fold_dot(const DotPlan& plan, const Operand& out, bool allow_sw
 template <typename T>
 Epilogue<T> dot_epilogue(const DotPlan& plan, bool swapped) {
   Epilogue<T> e;
-  e.act = plan.dims.activation;
+  if constexpr (sizeof(T) == sizeof(float)) set_activation(e, plan.dims.activation, plan.product, plan.out);
+  else e.act = plan.dims.activation;
   if (plan.bias) {
     e.bias = reinterpret_cast<const T*>(plan.bias_copy);
     e.bias_rs = 0;
@@ -92,6 +96,9 @@ template <typename T>
 Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   const Operand& out = call.out[0];
   int64_t order[kMaxRank];
+  plan.out = reinterpret_cast<float*>(out.data);
+  if (call.n_out > 1) plan.product = reinterpret_cast<float*>(call.out[1].data);
+  char* const product = call.n_out > 1 ? call.out[1].data : out.data;
   if (packed_b) {  // only its dims count
     rhs_order(plan.dims, order);
     plan.rhs = strides_in_order(plan.rhs, order, nullptr);
@@ -119,7 +126,7 @@ Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   };
   relocate(&shape, nullptr, false);
   FoldedDot f = fold_dot(shape, out, packed_b == nullptr);
-  Gemm<T> g = typed_gemm<T>(f, out.data, dot_epilogue<T>(shape, f.swapped));
+  Gemm<T> g = typed_gemm<T>(f, product, dot_epilogue<T>(shape, f.swapped));
   g.packed_b = packed_b;
   const size_t bytes = lhs_bytes + rhs_bytes + bias_bytes + gemm_workspace(g);
   if (bytes == 0) return matrix_product(call.pool, g, nullptr);
@@ -128,13 +135,15 @@ Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   relocate(&plan, base, true);
   if (plan.bias) copy_in_order(call.pool, *plan.bias, kIdentityOrder, plan.bias_copy);
   f = fold_dot(plan, out, packed_b == nullptr);
-  g = typed_gemm<T>(f, out.data, dot_epilogue<T>(plan, f.swapped));
+  g = typed_gemm<T>(f, product, dot_epilogue<T>(plan, f.swapped));
   g.packed_b = packed_b;
   return matrix_product(call.pool, g, plan.workspace);
 }
 
 inline bool setup_dot(const KernelCall& call, DotPlan* plan, int n_operands) {
-  if (!parse_dot(call, &plan->dims)) return false;
+  if (!parse_dot(call, &plan->dims) || call.n_out > 2) return false;
+  if ((call.n_out == 2 || plan->dims.activation > kActRelu) && (call.out[0].dtype != DType::f32 || call.in[0].dtype != DType::f32 || call.in[1].dtype != DType::f32)) return false;
+  if (call.n_out == 2 && (plan->dims.activation == kActNone || call.out[1].dtype != DType::f32 || element_count(call.out[1]) != element_count(call.out[0]))) return false;
   plan->lhs = call.in[0];
   plan->rhs = call.in[1];
   if (call.n_in > n_operands) return false;

@@ -108,10 +108,6 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
       }
     }
   }
-  if (g.epilogue.hook) {
-    const int64_t col = (job.panel0 + p0) * nr, cols = min64((job.panel0 + p1) * nr, g.n) - col;
-    g.epilogue.hook(g.epilogue.context, g.c + co + row0 * g.ldc + col, row0, col, t.row - row0, cols, g.ldc);
-  }
 }
 
 template <typename T>

@@ -27,17 +27,20 @@ constexpr int64_t kNr = kNv * Vec<T>::n;
 // Length of the blocks of K: an even split, a multiple of 8.
 KAIMO_INLINE int64_t gemm_k_block(int64_t k) { return k <= 0 ? 1 : round_up(ceil_div(k, ceil_div(k, kKcMax)), 8); }
 
-enum Activation : int64_t { kActNone = 0, kActRelu = 1, kActCount = 2 };
+// Same order as ACTIVATIONS in src/passes/epilogue.ts. From tanh on they run by an epilogue's tail, in f32 (gemm_tail.h).
+enum Activation : int64_t { kActNone = 0, kActRelu = 1, kActTanh, kActSigmoid, kActSilu, kActGelu, kActGeluTanh, kActCount };
 
-// What happens to finished elements of C: c = act(c + bias[row * bias_rs + col * bias_cs]), bias strides 0 or 1; then the hook, once
-// for each block of finished rows and columns while it is in the cache. `tile` points into C itself; row and col count within its matrix.
+// What happens to finished elements of C: c = act(c + bias[row * bias_rs + col * bias_cs]), bias strides 0 or 1, act none or relu; then the
+// tail, once for each finished tile of C while it is in the first-level cache.
 template <typename T>
 struct Epilogue {
   const T* bias = nullptr;
   int64_t bias_rs = 0, bias_cs = 1;
   int64_t act = kActNone;
-  void (*hook)(void* context, T* tile, int64_t row, int64_t col, int64_t rows, int64_t cols, int64_t ld) = nullptr;
-  void* context = nullptr;
+  void (*tail)(const Epilogue& epilogue, T* tile, int64_t rows, int64_t cols, int64_t ld) = nullptr;
+  // For the tail: where C begins, and a second matrix of its shape; null: the tail writes into C.
+  T* c = nullptr;
+  T* result = nullptr;
 };
 
 // max(x, 0) that keeps NaN.

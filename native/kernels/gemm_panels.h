@@ -135,10 +135,6 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, const T* packed_a, int64_t mat
       }
     }
   }
-  if (g.epilogue.hook) {
-    const int64_t col = p0 * nr, cols = min64(p1 * nr, g.n) - col;
-    g.epilogue.hook(g.epilogue.context, g.c + co + col, 0, col, g.m, cols, g.ldc);
-  }
 }
 
 template <typename T>

@@ -72,6 +72,7 @@ KAIMO_INLINE void run_tile(const TileArgs<T>& t, ALayout layout, int64_t rows, i
   } else {
     tile_edge(t, kernel, rows, cols);
   }
+  if (t.last && t.epilogue->tail) t.epilogue->tail(*t.epilogue, t.c, rows, cols, t.ldc);
 }
 
 }  // namespace

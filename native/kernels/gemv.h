@@ -119,7 +119,7 @@ inline void gemv_task(void* context, int64_t task, int worker) {
     }
     gemv_finish(g, g.c + co + col, col, acc, cols, k0 == 0 && !g.accumulate, k0 + kc == g.k);
   }
-  if (g.epilogue.hook) g.epilogue.hook(g.epilogue.context, g.c + co + col, 0, col, 1, cols, g.ldc);
+  if (g.epilogue.tail) g.epilogue.tail(g.epilogue, g.c + co + col, 1, cols, g.ldc);
 }
 
 // Whether this product is one row times a matrix that lies in one of the two plain orders.

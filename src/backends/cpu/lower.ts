@@ -12,7 +12,7 @@ import {
   topologicalOrder,
   type Value,
 } from '../../ir/index.js'
-import { absorbBiases } from '../../passes/bias.js'
+import { absorbEpilogues } from '../../passes/epilogue.js'
 import { groupElementwise } from '../../passes/group.js'
 import { mergeLosses } from '../../passes/merge-losses.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
@@ -127,7 +127,9 @@ export class Lowering {
     targets: readonly (View | null)[],
     donated: readonly number[],
   ): Steps<View[]> {
-    const grouped = yield* groupElementwise(yield* absorbBiases(yield* swapTransposedDots(yield* mergeLosses(graph))))
+    const grouped = yield* groupElementwise(
+      yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph))),
+    )
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })

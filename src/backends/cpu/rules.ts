@@ -1,5 +1,5 @@
 import { type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
-import { BIASED, biasedContraction } from '../../passes/bias.js'
+import { contractionOf, EPILOGUE } from '../../passes/epilogue.js'
 import { CLUSTER } from '../../passes/group.js'
 import { convolutionInts, lowerComposite, windowInts } from './composites.js'
 import { lowerCall, lowerScan, lowerWhile } from './control.js'
@@ -70,14 +70,14 @@ const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
   }
 }
 
-/** A product or convolution, with a bias as third operand where there is one. */
-function contraction(lowering: Lowering, node: Node, { op, attrs }: Node): void {
-  const out = lowering.result(node.outputs[0])
-  if (sizeOf(out.shape) === 0) return
+/** A product or convolution, with a bias as third operand where there is one, and an activation, the last of the ints. */
+function contraction(lowering: Lowering, node: Node, { op, attrs }: Node, activation: number): void {
+  const outputs = node.outputs.map((output) => lowering.result(output))
+  if (sizeOf(outputs[0].shape) === 0) return
   const ints =
     op === 'convolution' ? convolutionInts(attrs as OpAttrs['convolution']) : dotInts(attrs as OpAttrs['dot_general'])
   const inputs = node.inputs.map((input) => lowering.view(input))
-  lowering.kernel(op, op, inputs, [out], ints)
+  lowering.kernel(op, op, inputs, outputs, [...ints.slice(0, -1), activation])
 }
 
 /** See native/kernels/dot_general.h; no activation. */
@@ -94,7 +94,7 @@ const dotInts = (attrs: OpAttrs['dot_general']): number[] => [
 const composite: LowerRule<'composite'> = (lowering, node) => {
   const { name, body, attributes } = node.attrs
   if (name === CLUSTER) return lowering.cluster(node, body)
-  if (name === BIASED) return contraction(lowering, node, biasedContraction(body))
+  if (name === EPILOGUE) return contraction(lowering, node, contractionOf(body), attributes.activation as number)
   lowerComposite(lowering, node, name, attributes)
 }
 

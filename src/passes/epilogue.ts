@@ -1,0 +1,145 @@
+import {
+  type AttrValue,
+  apply,
+  cloneWith,
+  type DType,
+  Graph,
+  isOp,
+  makeNode,
+  type Node,
+  type Steps,
+  sameShape,
+  topologicalOrder,
+  type Value,
+} from '../ir/index.js'
+import { functionOf } from './functions.js'
+import { rewriteSteps } from './rewrite.js'
+
+/**
+ * Name of the composites that {@link absorbEpilogues} makes: a contraction and what happens to its result while that is in the cache.
+ * Operands: lhs, rhs, maybe a bias. Results: the whole, and where something else reads it, what the activation is applied to. The
+ * attribute `activation` is a position in {@link ACTIVATIONS}.
+ */
+export const EPILOGUE = 'epilogue'
+
+/** What an epilogue may apply: `Activation` of native/kernels/gemm_micro.h. */
+export const ACTIVATIONS: readonly string[] = ['none', 'relu', 'tanh', 'sigmoid', 'silu', 'gelu', 'gelu_tanh']
+
+const DTYPES = new Set<DType>(['f32', 'f64'])
+
+/** Dimensions of a contraction's result along which a bias may lie: the free ones of the right operand, or the output features. */
+function biasDims(node: Node): number[] | null {
+  if (isOp(node, 'convolution')) return [node.attrs.output_feature]
+  if (!isOp(node, 'dot_general')) return null
+  const rank = node.outputs[0].shape.length
+  const free = node.inputs[1].shape.length - node.attrs.rhs_batch.length - node.attrs.rhs_contract.length
+  return Array.from({ length: free }, (_, i) => rank - free + i)
+}
+
+/** The bias that `addend` spreads over the result of `contraction`, or null. */
+function biasOf(addend: Value, contraction: Node): Value | null {
+  const dims = biasDims(contraction)
+  const { node } = addend
+  if (!dims || !isOp(node, 'broadcast_in_dim') || !DTYPES.has(addend.dtype)) return null
+  const [bias] = node.inputs
+  const extents = dims.map((dim) => addend.shape[dim])
+  const { dims: spread } = node.attrs
+  return sameShape(bias.shape, extents) && sameShape(spread, dims) && dims.length > 0 ? bias : null
+}
+
+function withEpilogue(operands: readonly Value[], activation: string, body: Graph): Value[] {
+  const attributes: Record<string, AttrValue> = { activation: ACTIVATIONS.indexOf(activation) }
+  return makeNode('composite', operands, { name: EPILOGUE, attributes, body }).outputs.slice()
+}
+
+function biased(contraction: Node, bias: Value, spread: Node): Value {
+  const operands = [...contraction.inputs, bias]
+  const params = operands.map(({ shape, dtype }) => apply('parameter', [], { shape, dtype }))
+  const product = makeNode(contraction.op, params.slice(0, 2), contraction.attrs)
+  const whole = makeNode(spread.op, [params[2]], spread.attrs)
+  const body = new Graph(params, [apply('add', [product.outputs[0], whole.outputs[0]], {})])
+  return withEpilogue(operands, 'none', body)[0]
+}
+
+function absorbBiases(graph: Graph): Steps<Graph> {
+  const reads = new Map<Value, number>()
+  for (const node of topologicalOrder(graph.results)) {
+    for (const input of node.inputs) reads.set(input, (reads.get(input) ?? 0) + 1)
+  }
+  for (const result of graph.results) reads.set(result, (reads.get(result) ?? 0) + 1)
+  return rewriteSteps(graph, (node, inputs) => {
+    if (!isOp(node, 'add')) return null
+    for (const at of [0, 1]) {
+      const contraction = inputs[at].node
+      if (reads.get(node.inputs[at]) !== 1 || biasDims(contraction) === null) continue
+      const bias = biasOf(inputs[1 - at], contraction)
+      if (bias) return [biased(contraction, bias, inputs[1 - at].node)]
+    }
+    return null
+  })
+}
+
+/** The activation that a node applies to its operand, or null. */
+function activationOf(node: Node): string | null {
+  if (node.inputs[0]?.dtype !== 'f32') return null
+  const name = node.op === 'tanh' ? 'tanh' : functionOf(node)
+  return name !== null && ACTIVATIONS.includes(name) ? name : null
+}
+
+const isEpilogue = (node: Node): node is Node<'composite'> => isOp(node, 'composite') && node.attrs.name === EPILOGUE
+
+/** What may follow a product or convolution, biased or not, in its own kernel; convolutions know relu alone, without keeping the product. */
+function mayFollow(activation: string, contraction: Node, kept: boolean): boolean {
+  const { op } = isEpilogue(contraction) ? contractionOf(contraction.attrs.body) : contraction
+  return op === 'dot_general' || (op === 'convolution' && activation === 'relu' && !kept)
+}
+
+/** The contraction on `operands`, followed by `activation`; two results where the product is `kept`. */
+function activated(contraction: Node, operands: readonly Value[], activation: Node, kept: boolean): Value[] {
+  const params = operands.map(({ shape, dtype }) => apply('parameter', [], { shape, dtype }))
+  const product = isEpilogue(contraction)
+    ? cloneWith(contraction.attrs.body.results, new Map(contraction.attrs.body.params.map((p, i) => [p, params[i]])))[0]
+    : makeNode(contraction.op, params, contraction.attrs).outputs[0]
+  const result = makeNode(activation.op, [product], activation.attrs).outputs[0]
+  return withEpilogue(operands, activationOf(activation) ?? '', new Graph(params, kept ? [result, product] : [result]))
+}
+
+/** Has products apply the activation that reads them. */
+function absorbActivations(graph: Graph): Steps<Graph> {
+  const readers = new Map<Node, number>()
+  const activations = new Map<Node, Node>()
+  for (const node of topologicalOrder(graph.results)) {
+    for (const { node: input } of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1)
+    const [operand] = node.inputs
+    if (activationOf(node) && !activations.has(operand.node)) activations.set(operand.node, node)
+  }
+  for (const { node } of graph.results) readers.set(node, (readers.get(node) ?? 0) + 1)
+  const results = new Map<Node, Value>()
+  return rewriteSteps(graph, (node, inputs) => {
+    const done = results.get(node)
+    if (done) return [done]
+    const activation = activations.get(node)
+    if (!activation || !(isEpilogue(node) || biasDims(node) !== null)) return null
+    const kept = (readers.get(node) ?? 0) > 1
+    if (!mayFollow(activationOf(activation) ?? '', node, kept)) return null
+    const [result, product] = activated(node, inputs, activation, kept)
+    results.set(activation, result)
+    // Where nothing else reads the product nothing asks for it again.
+    return [product ?? result]
+  })
+}
+
+/**
+ * Joins products and convolutions with the addition of a bias along their last dimensions or features, where nothing else reads the sum
+ * without it, and with the activation that follows.
+ */
+export function* absorbEpilogues(graph: Graph): Steps<Graph> {
+  return yield* absorbActivations(yield* absorbBiases(graph))
+}
+
+/** The contraction in the body of a composite made by {@link absorbEpilogues}. */
+export function contractionOf(body: Graph): Node {
+  const found = topologicalOrder(body.results).find((node) => node.op === 'dot_general' || node.op === 'convolution')
+  if (!found) throw new Error(`${EPILOGUE}: the body holds no contraction`)
+  return found
+}
