@@ -97,10 +97,9 @@ KAIMO_NOINLINE void gemm_block(const BlocksJob<T>& job, int64_t matrix, int64_t 
       t.row = row0;
       const int64_t cols = min64(nr, g.n - t.col);
       const T* next = p + 1 < p1 ? t.b + g.k * nr : t.b;
-      const int64_t share = ceil_div(t.kc, tile1 - tile0);
       for (int64_t tile = tile0; tile < tile1; ++tile) {
         const int64_t rows = split.rows(tile);
-        t.ahead = LinesAhead<T>{next + (tile - tile0) * share * nr, nr, int64_t(kAheadRows) * nr, uint64_t(share)};
+        t.ahead = packed_ahead(next, t.kc, tile - tile0, tile1 - tile0);
         t.a = scratch + (tile - tile0) * t.kc * kMr;
         t.c = g.c + co + t.row * g.ldc + t.col;
         run_tile(t, kAPacked, rows, cols);

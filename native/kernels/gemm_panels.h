@@ -86,7 +86,7 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, const T* packed_a, int64_t mat
   const RowSplit split(g.m);
   const PackedA<T> packed(g);
   const int64_t kb = packed.kb;
-  const bool pack_b = worth_packing_b(g), ahead = pack_b && !g.packed_b && (g.b_cs == 1 || g.b_rs == 1);
+  const bool pack_b = worth_packing_b(g), ahead = pack_b && (g.b_cs == 1 || g.b_rs == 1);
   const ALayout layout = packed_a ? kAPacked : g.a_cs == 1 ? kARows : g.a_rs == 1 ? kAColumns : kAPacked;
   T* a_tile = scratch + (kb + 1) * nr;
   TileArgs<T> t;
@@ -113,13 +113,16 @@ KAIMO_NOINLINE void gemm_panels(const Gemm<T>& g, const T* packed_a, int64_t mat
         pack_b_panel(scratch, src, g.b_rs, g.b_cs, t.kc, cols);
         t.b = scratch;
       }
-      const T* next = ahead && (p + 2) * nr <= g.n ? src + nr * g.b_cs : nullptr;
+      const T* next = nullptr;
+      if (g.packed_b) next = p + 1 < g.panels() ? t.b + g.k * nr : nullptr;
+      else if (ahead && (p + 2) * nr <= g.n) next = src + nr * g.b_cs;
       t.ahead = LinesAhead<T>{};
       t.col = p * nr;
       t.row = 0;
       for (int64_t tile = 0; tile < split.tiles; ++tile) {
         const int64_t rows = split.rows(tile);
-        if (next) t.ahead = source_ahead(next, g.b_rs, g.b_cs, t.kc, tile, split.tiles);
+        if (next && g.packed_b) t.ahead = packed_ahead(next, t.kc, tile, split.tiles);
+        else if (next) t.ahead = source_ahead(next, g.b_rs, g.b_cs, t.kc, tile, split.tiles);
         if (packed_a) {
           t.a = a_block + tile * t.kc * kMr;
         } else {

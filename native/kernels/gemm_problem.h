@@ -63,6 +63,13 @@ KAIMO_INLINE int64_t gemm_packed_b_size(int64_t k, int64_t n) {
   return round_up(n, kNr<T>) * k;
 }
 
+// The part `tile` of `tiles` of a packed panel: rows of kNr.
+template <typename T>
+KAIMO_INLINE LinesAhead<T> packed_ahead(const T* panel, int64_t kc, int64_t tile, int64_t tiles) {
+  const int64_t share = ceil_div(kc, tiles);
+  return LinesAhead<T>{panel + tile * share * kNr<T>, kNr<T>, int64_t(kAheadRows) * kNr<T>, uint64_t(share)};
+}
+
 // Runs the tile kernel for one tile, whole or cut at the right edge.
 template <typename T>
 KAIMO_INLINE void run_tile(const TileArgs<T>& t, ALayout layout, int64_t rows, int64_t cols) {
