@@ -1,4 +1,5 @@
 import { dtypeBytes, type Graph, type Node, sizeOf, topologicalOrder, type Value } from '../../ir/index.js'
+import { memoryOrder } from './layout.js'
 import { isWide, opcodesOf, pairOpcode } from './opcodes.js'
 import type { View } from './view.js'
 
@@ -178,12 +179,12 @@ export function compileCluster(body: Graph, opcode: (name: string) => number): C
 }
 
 /**
- * The views of one loop with dims of extent 1 dropped and neighbours merged wherever every view allows it, so that the inner loop is as long
- * as can be.
+ * The views of one loop in the order in which the first lies in memory, with dims of extent 1 dropped and neighbours merged wherever every
+ * view allows it, so that the inner loop is as long as can be.
  */
 export function mergeDims(views: readonly View[]): View[] {
   const { shape } = views[0]
-  const dims = shape.map((_, d) => d).filter((d) => shape[d] !== 1)
+  const dims = memoryOrder(views[0]).filter((d) => shape[d] !== 1)
   const extents: number[] = []
   const strides: number[][] = views.map(() => [])
   for (const d of dims) {

@@ -1,7 +1,9 @@
 import { type AttrValue, type ConvAttrs, isFloat, type Node, sizeOf, type WindowAttrs } from '../../ir/index.js'
 import { functionOf } from '../../passes/functions.js'
+import { type DimOrder, permuteWindow } from './layout.js'
 import type { Lowering } from './lower.js'
 import type { InPlace } from './program.js'
+import { transposeView, type View } from './view.js'
 
 type Attributes = Readonly<Record<string, AttrValue>>
 type CompositeNode = Node<'composite'>
@@ -16,6 +18,8 @@ export interface CompositeRule {
   readonly accepts?: (node: CompositeNode) => boolean
   /** Operands that the kernel walks in memory order, all (true) or those of these indices: others are copied first. */
   readonly dense?: boolean | readonly number[]
+  /** For kernels that work along their dims: the attributes for operands that lie in another order, as the first result then does. */
+  readonly along?: (attributes: Attributes, order: DimOrder) => Attributes
   /** Results that may lie over operands, where the kernel is `dense`. */
   readonly inPlace?: readonly InPlace[]
 }
@@ -127,6 +131,7 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   max_pool_grad: {
     kernel: ({ kind }) => `${kind}_pool_grad`,
     ints: (attributes) => windowInts(attributes as unknown as WindowAttrs),
+    along: (attributes, order) => permuteWindow(attributes as unknown as WindowAttrs, order) as unknown as Attributes,
     accepts: floating,
   },
   lstm: recurrent([0], [{ out: 2, in: 0 }]),
@@ -177,15 +182,17 @@ export function lowerComposite(lowering: Lowering, node: Node, name: string, att
   const rule = NATIVE_COMPOSITES[name]
   const { dense = false } = rule
   const walks = (i: number): boolean => (typeof dense === 'boolean' ? dense : dense.includes(i))
-  const inputs = node.inputs.map((input, i) => (walks(i) ? lowering.dense(input, name) : lowering.view(input)))
-  const outputs = node.outputs.map((output) => lowering.result(output))
+  const order = lowering.orderOf(node)
+  const arrange = (view: View): View => (order && rule.along ? transposeView(view, order) : view)
+  const inputs = node.inputs.map((input, i) => (walks(i) ? lowering.dense(input, name) : arrange(lowering.view(input))))
+  const outputs = node.outputs.map((output, i) => arrange(lowering.result(output, i === 0 ? order : null)))
   if (node.outputs.every((output) => sizeOf(output.shape) === 0)) return
   lowering.builder.emit({
     kernel: rule.kernel?.(attributes) ?? name,
     op: name,
     in: inputs,
     out: outputs,
-    ints: rule.ints(attributes),
+    ints: rule.ints(order && rule.along ? rule.along(attributes, order) : attributes),
     floats: rule.floats?.(attributes) ?? [],
     inPlace: rule.inPlace ?? [],
   })

@@ -1,4 +1,5 @@
 import {
+  type DType,
   dtypeBytes,
   finish,
   type Graph,
@@ -7,6 +8,7 @@ import {
   type Node,
   type OpAttrs,
   type OpName,
+  type Shape,
   type Steps,
   sizeOf,
   topologicalOrder,
@@ -17,6 +19,15 @@ import { groupElementwise } from '../../passes/group.js'
 import { mergeLosses } from '../../passes/merge-losses.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
+import {
+  convolutionOrder,
+  type DimOrder,
+  followedOperands,
+  isAscending,
+  memoryOrder,
+  orderedView,
+  valuesForConvolutions,
+} from './layout.js'
 import { donationOrder } from './order.js'
 import { type InPlace, ProgramBuilder } from './program.js'
 import { RULES } from './rules.js'
@@ -56,6 +67,11 @@ export class Lowering {
   private readonly views = new Map<Value, View>()
   private readonly targets = new Map<Value, View>()
   private denseCopies = new Map<Value, View>()
+  /** Copies in another order of dims than that of the value, the last one made of each. */
+  private orderedCopies = new Map<Value, View>()
+  /** Memory whose dims lie in an order of their own. */
+  private readonly ordered = new Set<Storage>()
+  private forConvolutions: ReadonlySet<Value> = new Set()
 
   constructor(readonly native: NativeTables) {}
 
@@ -68,13 +84,61 @@ export class Lowering {
   bind(value: Value, view: View): void {
     this.views.set(value, view)
     this.denseCopies.delete(value)
+    this.orderedCopies.delete(value)
   }
 
-  /** Memory for a result that a kernel fills: where it is wanted in the end, if that is known, else in the arena. */
-  result(value: Value): View {
-    const view = this.targets.get(value) ?? this.builder.allocate(value.dtype, value.shape)
+  /**
+   * Memory for a result that a kernel fills: where it is wanted in the end, if that is known, else in the arena, its dims in `order`
+   * where the kernel gives one ({@link orderOf}).
+   */
+  result(value: Value, order: DimOrder | null = null): View {
+    const { dtype, shape } = value
+    const view =
+      this.targets.get(value) ?? (order ? this.inOrder(dtype, shape, order) : this.builder.allocate(dtype, shape))
     this.views.set(value, view)
     return view
+  }
+
+  private inOrder(dtype: DType, shape: Shape, order: DimOrder): View {
+    const storage = this.builder.arena(sizeOf(shape) * dtypeBytes(dtype))
+    this.ordered.add(storage)
+    return orderedView(storage, dtype, shape, order)
+  }
+
+  /** The order in which a value lies in memory, null where that is the order of its dims. */
+  private foreignOrder(value: Value): DimOrder | null {
+    const view = this.view(value)
+    const order = this.ordered.has(view.storage) ? memoryOrder(view) : null
+    return order && isAscending(order) ? null : order
+  }
+
+  /**
+   * The order in memory that the first result of `node` should have: that of most of the operands that decide, or, for a convolution
+   * whose result others read, features innermost. Null for the order of the dims.
+   */
+  orderOf(node: Node): DimOrder | null {
+    const [output] = node.outputs
+    const rank = output.shape.length
+    if (rank < 3 || this.targets.has(output)) return null
+    const own = this.forConvolutions.has(output)
+      ? convolutionOrder(node, (value) => this.foreignOrder(value) !== null)
+      : null
+    if (own) return own
+    let best: DimOrder | null = null
+    let [ordered, plain] = [0, 0]
+    for (const operand of followedOperands(node) ?? []) {
+      const view = this.view(operand)
+      const whole = view.shape.length === rank && view.strides.every((stride, d) => stride !== 0 || view.shape[d] === 1)
+      if (!whole) continue
+      const order = this.foreignOrder(operand)
+      const bytes = sizeOf(view.shape) * dtypeBytes(view.dtype)
+      if (!order) plain += bytes
+      else {
+        best ??= order
+        ordered += bytes
+      }
+    }
+    return ordered >= plain ? best : null
   }
 
   /** Has the kernel behind `value` write into `target`; false where no kernel of this graph does, or another target came first. */
@@ -115,6 +179,17 @@ export class Lowering {
     return copied
   }
 
+  /** A copy of a value with its dims in `order`. */
+  private arranged(value: Value, order: DimOrder): View {
+    if (isAscending(order)) return this.dense(value, 'transpose')
+    const known = this.orderedCopies.get(value)
+    if (known && memoryOrder(known).every((dim, i) => dim === order[i])) return known
+    const copied = this.inOrder(value.dtype, value.shape, order)
+    this.copy(this.view(value), copied, 'transpose')
+    this.orderedCopies.set(value, copied)
+    return copied
+  }
+
   /** Emits the graph of a loop's body, or of a call: {@link steps} at once. */
   graph(graph: Graph, params: readonly View[], targets: readonly (View | null)[] = []): View[] {
     return finish(this.steps(graph, params, targets, []))
@@ -141,13 +216,15 @@ export class Lowering {
       if (target) this.aim(result, target, members)
     })
     // Copies made in a loop body exist in that body alone.
-    const outerCopies = this.denseCopies
-    this.denseCopies = new Map(outerCopies)
+    const outer = [this.denseCopies, this.orderedCopies, this.forConvolutions] as const
+    this.denseCopies = new Map(this.denseCopies)
+    this.orderedCopies = new Map(this.orderedCopies)
+    this.forConvolutions = valuesForConvolutions(order)
     for (const [i, node] of order.entries()) {
       if (i % NODES_A_STEP === 0) yield
       this.node(node)
     }
-    this.denseCopies = outerCopies
+    ;[this.denseCopies, this.orderedCopies, this.forConvolutions] = outer
     return grouped.results.map((result) => this.view(result))
   }
 
@@ -159,11 +236,13 @@ export class Lowering {
 
   /** Elementwise ops of one shape as one instruction. */
   cluster(node: Node, body: Graph): void {
-    const outputs = node.outputs.map((output) => this.result(output))
+    const order = this.orderOf(node)
+    const outputs = node.outputs.map((output) => this.result(output, order))
     if (sizeOf(node.outputs[0].shape) === 0) return
     const inputs = node.inputs.map((input) => {
       const view = this.view(input)
-      return readsFarApart(mergeDims([outputs[0], view])[1]) ? this.dense(input, 'transpose') : view
+      if (!readsFarApart(mergeDims([outputs[0], view])[1])) return view
+      return this.arranged(input, memoryOrder(outputs[0]))
     })
     const code = compileCluster(body, (name) => {
       const opcode = this.native.opcodes.get(name)

@@ -1,10 +1,11 @@
 import { type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
-import { contractionOf, EPILOGUE } from '../../passes/epilogue.js'
+import { ACTIVATIONS, contractionOf, EPILOGUE } from '../../passes/epilogue.js'
 import { CLUSTER } from '../../passes/group.js'
 import { convolutionInts, lowerComposite, windowInts } from './composites.js'
 import { lowerCall, lowerScan, lowerWhile } from './control.js'
+import { type DimOrder, permuteWindow } from './layout.js'
 import type { Lowering, LowerRule } from './lower.js'
-import { sliceView } from './view.js'
+import { sliceView, transposeView, type View } from './view.js'
 
 type Rule = (lowering: Lowering, node: Node) => void
 
@@ -42,6 +43,23 @@ const kernel =
     lowering.kernel(chosen, node.op, inputs, outputs, ints(node.attrs, node), inPlace ? [{ out: 0, in: 0 }] : [])
   }
 
+/** One kernel that is told the dims in the order in which its first operand lies in memory: it works along them. */
+const alongMemory =
+  <K extends OpName>(
+    name: (attrs: OpAttrs[K]) => string,
+    ints: (attrs: OpAttrs[K], order: DimOrder) => number[],
+  ): LowerRule<K> =>
+  (lowering, node) => {
+    const [output] = node.outputs
+    const order = lowering.orderOf(node)
+    const out = lowering.result(output, order)
+    if (sizeOf(output.shape) === 0) return
+    const dims = order ?? output.shape.map((_, d) => d)
+    const arrange = (view: View): View => (view.shape.length === dims.length ? transposeView(view, dims) : view)
+    const inputs = node.inputs.map((input) => arrange(lowering.view(input)))
+    lowering.kernel(name(node.attrs), node.op, inputs, [arrange(out)], ints(node.attrs, dims))
+  }
+
 const none = (): number[] => []
 
 /** Elementwise ops reach the backend in clusters only. */
@@ -53,7 +71,7 @@ const ascending = (dims: readonly number[]): number[] => [...dims].sort((a, b) =
 const list = (items: readonly number[]): number[] => [items.length, ...items]
 
 const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
-  const out = lowering.result(node.outputs[0])
+  const out = lowering.result(node.outputs[0], lowering.orderOf(node))
   const { dimension } = node.attrs
   let at = 0
   for (const input of node.inputs) {
@@ -70,9 +88,12 @@ const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
   }
 }
 
+const NO_ACTIVATION = ACTIVATIONS.indexOf('none')
+
 /** A product or convolution, with a bias as third operand where there is one, and an activation, the last of the ints. */
 function contraction(lowering: Lowering, node: Node, { op, attrs }: Node, activation: number): void {
-  const outputs = node.outputs.map((output) => lowering.result(output))
+  const order = lowering.orderOf(node)
+  const outputs = node.outputs.map((output) => lowering.result(output, order))
   if (sizeOf(outputs[0].shape) === 0) return
   const ints =
     op === 'convolution' ? convolutionInts(attrs as OpAttrs['convolution']) : dotInts(attrs as OpAttrs['dot_general'])
@@ -154,7 +175,10 @@ export const RULES: { readonly [K in OpName]: LowerRule<K> } = {
   broadcast_in_dim: view,
   slice: view,
   reverse: view,
-  pad: kernel('pad', ({ low, high, interior }) => [...low, ...high, ...interior]),
+  pad: alongMemory(
+    () => 'pad',
+    ({ low, high, interior }, order) => [low, high, interior].flatMap((list) => order.map((dim) => list[dim])),
+  ),
   concatenate,
 
   gather: kernel('gather', (attrs) => [
@@ -177,12 +201,15 @@ export const RULES: { readonly [K in OpName]: LowerRule<K> } = {
   sort: kernel('sort', ({ dimension, descending }) => [dimension, descending ? 1 : 0]),
 
   dot_general: kernel('dot_general', dotInts),
-  convolution: kernel('convolution', convolutionInts),
+  convolution: (lowering, node) => contraction(lowering, node, node, NO_ACTIVATION),
   reduce: kernel(
     ({ kind }) => `reduce_${kind}`,
     ({ dimensions }) => ascending(dimensions),
   ),
-  reduce_window: kernel(({ kind }) => `reduce_window_${kind}`, windowInts),
+  reduce_window: alongMemory(
+    ({ kind }) => `reduce_window_${kind}`,
+    (attrs, order) => windowInts(permuteWindow(attrs, order)),
+  ),
 
   while: lowerWhile,
   scan: lowerScan,
