@@ -6,7 +6,7 @@
 namespace kaimo {
 namespace {
 
-constexpr int64_t kChannelTile = 64;
+constexpr int64_t kChannelTile = 256;
 constexpr int64_t kChannelPiece = 256;  // positions of a piece when going by positions
 
 // Operands of one shape; the first are inputs, the rest outputs. Strides and offsets in bytes.

@@ -54,7 +54,7 @@ export function followedOperands(node: Node): readonly Value[] | null {
   if (!isOp(node, 'composite')) return null
   if (node.attrs.name === CLUSTER) return node.inputs
   const operands = Object.hasOwn(FOLLOWING, node.attrs.name) ? FOLLOWING[node.attrs.name] : null
-  return operands && operands.map((i) => node.inputs[i])
+  return operands?.map((i) => node.inputs[i]) ?? null
 }
 
 /**
