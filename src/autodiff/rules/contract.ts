@@ -76,11 +76,13 @@ function prodGrad(ct: Value, x: Value, dimensions: readonly number[]): Value {
   return e.transpose(e.reshape(grad, moved.shape), e.inversePermutation(order))
 }
 
-/** The gradient of an extreme is shared evenly among the elements that reach it. */
+/** The gradient of an extreme is shared evenly among the elements that reach it; as in torch all get NaN where none does (it is NaN). */
 function extremeGrad(ct: Value, x: Value, y: Value, dimensions: readonly number[]): Value {
   const isExtreme = e.compare('EQ', x, e.unreduce(y, x.shape, dimensions))
   const count = e.reduce('sum', e.convert(isExtreme, x.dtype), dimensions)
-  return e.select(isExtreme, e.unreduce(e.divide(ct, count), x.shape, dimensions), e.zeros(x))
+  const share = e.unreduce(e.divide(ct, count), x.shape, dimensions)
+  const none = e.unreduce(e.divide(e.zeros(ct), count), x.shape, dimensions)
+  return e.select(isExtreme, share, none)
 }
 
 const reduce: VjpRule<'reduce'> = unaryRule((ct, x, y, { attrs }) => {

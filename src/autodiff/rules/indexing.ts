@@ -6,8 +6,6 @@ import {
   type ScatterAttrs,
   type ScatterKind,
   type Shape,
-  sizeOf,
-  splat,
   type Value,
 } from '../../ir/index.js'
 import * as e from '../emit.js'
@@ -48,7 +46,7 @@ function placesOf(node: Node<'scatter'>) {
 
 type ScatterRule = (ct: Value, node: Node<'scatter'>, needs: readonly boolean[]) => readonly [Cotangent, Cotangent]
 
-/** The extreme's gradient is shared evenly among the operand and the updates that reach it, as in torch. */
+/** The extreme's gradient is shared evenly among the operand and the updates that reach it; as in torch NaN where none does. */
 const scatterExtreme: ScatterRule = (ct, node, needs) => {
   const { operand, updates, read, write } = placesOf(node)
   const result = node.outputs[0]
@@ -57,22 +55,17 @@ const scatterExtreme: ScatterRule = (ct, node, needs) => {
   const count = write('add', e.convert(operandWins, ct.dtype), e.convert(updateWins, ct.dtype))
   const part = e.divide(ct, count)
   return [
-    needs[0] ? e.select(operandWins, part, e.zeros(ct)) : null,
-    needs[2] ? e.select(updateWins, read(part), e.zeros(updates)) : null,
+    needs[0] ? e.multiply(e.convert(operandWins, ct.dtype), part) : null,
+    needs[2] ? e.multiply(e.convert(updateWins, ct.dtype), read(part)) : null,
   ]
 }
 
 const SCATTER: { readonly [K in ScatterKind]: ScatterRule } = {
   add: (ct, node, needs) => [ct, needs[2] ? placesOf(node).read(ct) : null],
+  // As torch: updates that others overwrote get the cotangent of their place, too.
   set: (ct, node, needs) => {
-    const { operand, updates, read, write } = placesOf(node)
-    const operandCt = needs[0] ? write('set', ct, e.zeros(updates)) : null
-    if (!needs[2]) return [operandCt, null]
-    // Only the update that was written last reached the result: each place names its last writer.
-    const line = apply('iota', [], { shape: [sizeOf(updates.shape)], dtype: 'i32', dimension: 0 })
-    const writer = e.reshape(line, updates.shape)
-    const last = read(write('set', splat(-1, operand.shape, 'i32'), writer))
-    return [operandCt, e.select(e.compare('EQ', last, writer), read(ct), e.zeros(updates))]
+    const { updates, read, write } = placesOf(node)
+    return [needs[0] ? write('set', ct, e.zeros(updates)) : null, needs[2] ? read(ct) : null]
   },
   multiply: (ct, node, needs) => {
     const { operand, updates, read, write } = placesOf(node)

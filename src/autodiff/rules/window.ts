@@ -29,16 +29,21 @@ function linearOffsets(shape: Shape, steps: readonly number[]): Value {
   return lines.length === 0 ? splat(0, [], 'i32') : e.sum(lines)
 }
 
-const firstExtreme = (kind: WindowAttrs['kind'], patches: Value): Value =>
+const firstExtreme = (kind: 'max' | 'min', patches: Value): Value =>
   apply('reduce', [patches], { kind: kind === 'max' ? 'argmax' : 'argmin', dimensions: [patches.shape.length - 1] })
+
+const filled = (x: Value, fill: number, { padding, base_dilation }: WindowAttrs): Value =>
+  apply('pad', [x, splat(fill, [], x.dtype)], {
+    low: padding.map(([n]) => n),
+    high: padding.map(([, n]) => n),
+    interior: base_dilation.map((n) => n - 1),
+  })
 
 /** Gathers every window as a row of the padded input, finds its first extreme, and adds the cotangent there. */
 function windowExtremeBody(x: Value, ct: Value, attrs: WindowAttrs): Value {
-  const low = attrs.padding.map(([n]) => n)
-  const high = attrs.padding.map(([, n]) => n)
-  const interior = attrs.base_dilation.map((n) => n - 1)
-  const worst = splat(attrs.kind === 'max' ? -Infinity : Infinity, [], x.dtype)
-  const padded = apply('pad', [x, worst], { low, high, interior })
+  const kind = attrs.kind === 'max' ? 'max' : 'min'
+  const worst = kind === 'max' ? -Infinity : Infinity
+  const padded = filled(x, worst, attrs)
   const strides = stridesOf(padded.shape)
   const flat = e.reshape(padded, [sizeOf(padded.shape)])
   const taps = sizeOf(attrs.window_dimensions)
@@ -59,8 +64,14 @@ function windowExtremeBody(x: Value, ct: Value, attrs: WindowAttrs): Value {
   const rows = [sizeOf(ct.shape), taps]
   const places = e.add(e.unreduce(windows, rows, [1]), e.unreduce(inWindow, rows, [0]))
   const one = { collapsed_slice_dims: [0], start_index_map: [0], slice_sizes: [1] }
-  const patches = apply('gather', [flat, e.reshape(places, [...rows, 1])], { offset_dims: [], ...one })
-  const best = e.reshape(firstExtreme(attrs.kind, patches), [rows[0], 1])
+  const inPlaces = (y: Value): Value =>
+    apply('gather', [y, e.reshape(places, [...rows, 1])], { offset_dims: [], ...one })
+  const patches = inPlaces(flat)
+  const extreme = firstExtreme(kind, patches)
+  // Padding never wins: where all elements are as bad as it, the first of them does.
+  const real = firstExtreme('max', inPlaces(e.reshape(filled(e.like(x, 1), 0, attrs), flat.shape)))
+  const top = e.reduce(kind, patches, [1])
+  const best = e.reshape(e.select(e.compare('EQ', top, e.like(top, worst)), real, extreme), [rows[0], 1])
   const place = e.add(windows, apply('gather', [inWindow, best], { offset_dims: [], ...one }))
   const collected = apply('scatter', [e.zeros(flat), e.reshape(place, [rows[0], 1]), e.reshape(ct, [rows[0]])], {
     kind: 'add',
@@ -71,8 +82,8 @@ function windowExtremeBody(x: Value, ct: Value, attrs: WindowAttrs): Value {
   const none = x.shape.map(() => 0)
   const trimmed = e.padZeros(
     e.reshape(collected, padded.shape),
-    low.map((n) => -n),
-    high.map((n) => -n),
+    attrs.padding.map(([n]) => -n),
+    attrs.padding.map(([, n]) => -n),
     none,
   )
   return apply('slice', [trimmed], {

@@ -93,7 +93,7 @@ function pixelsAt({ flat, extents }: Source, positions: readonly Tensor[]): Tens
     start_index_map: [0, 2],
     slice_sizes: [1, flat.shape[1], 1],
   })
-  return mul(taken, reshape(cast(inside, flat.dtype), [...shape, 1]))
+  return where(reshape(inside, [...shape, 1]), taken, like(0, taken))
 }
 
 const scaled = (values: Tensor, weight: Tensor): Tensor => mul(values, reshape(weight, [...weight.shape, 1]))

@@ -16,6 +16,7 @@ import {
   like,
   log,
   logicalAnd,
+  logicalNot,
   logicalOr,
   lt,
   maximum,
@@ -169,11 +170,18 @@ export function addcdiv(t: TensorLike, x: TensorLike, y: TensorLike, value: Tens
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   const dtype = resultType(x, y)
   const [a, b] = align('xlogy', [x, y], isFloat(dtype) ? dtype : 'f32')
-  // Where log(y) is not finite; elsewhere x gets its gradient log(y) even at 0.
-  const unusable = logicalOr(le(b, like(0, b)), eq(b, like(Number.POSITIVE_INFINITY, b)))
-  const skip = logicalAnd(eq(a, like(0, a)), unusable)
-  return where(skip, like(0, a), mul(a, log(where(skip, like(1, b), b))))
+  return composite('xlogy', {}, [a, b], ([p, q]) => {
+    const isNan = ne(q, q)
+    return [where(logicalAnd(eq(p, like(0, p)), logicalNot(isNan)), like(0, p), mul(p, log(q)))]
+  })[0]
 }
+
+// As torch: x has no derivative where it is 0 and log(y) is none, and that of y is the quotient alone, so 0 / 0 is NaN.
+defineGradient('xlogy', ([ct], { inputs: [a, b] }) => {
+  if (!ct) return [null, null]
+  const flat = logicalAnd(eq(a, like(0, a)), le(b, like(0, b)))
+  return [where(flat, like(0, ct), xlogy(ct, b)), trueDivide(mul(ct, a), b)]
+})
 
 /** 0 where x < 0, 1 where x > 0, `values` where x is 0. No gradient. */
 export function heaviside(x: TensorLike, values: TensorLike): Tensor {

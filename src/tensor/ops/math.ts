@@ -15,10 +15,12 @@ import {
   floor,
   ge,
   gt,
+  le,
   like,
   log,
   log1p,
   logicalAnd,
+  logicalOr,
   lt,
   maximum,
   minimum,
@@ -270,9 +272,27 @@ export function clamp(x: TensorLike, min?: TensorLike | null, max?: TensorLike |
   const bounds = [min, max].filter((bound) => bound !== undefined && bound !== null)
   const value = cast(x, resultType(x, ...bounds))
   if (isNumber(min) && isNumber(max)) return clampToNumbers(value, min ?? null, max ?? null)
-  const raised = min === undefined || min === null ? value : maximum(value, min)
-  return max === undefined || max === null ? raised : minimum(raised, max)
+  if (max === undefined || max === null) return maximum(value, min as TensorLike)
+  if (min === undefined || min === null) return minimum(value, max)
+  return composite('clamp', {}, align('clamp', [value, min, max]), ([x, low, high]) => [
+    minimum(maximum(x, low), high),
+  ])[0]
 }
+
+// As torch: where bounds cross all goes to the upper one, where they meet at x to x; NaN has the gradient of x.
+defineGradient('clamp', ([ct], { inputs: [x, low, high] }) => {
+  if (!ct) return [null, null, null]
+  const zero = like(0, ct)
+  const [under, over, ordered] = [lt(x, low), gt(x, high), le(low, high)]
+  const below = logicalAnd(under, ordered)
+  const above = logicalOr(logicalAnd(over, ordered), gt(low, high))
+  const apart = lt(low, high)
+  const [atLow, atHigh] = [eq(x, low), eq(x, high)].map((tie) => logicalAnd(tie, apart))
+  const half = mul(ct, like(0.5, ct))
+  const to = (all: Tensor, tie: Tensor): Tensor => where(all, ct, where(tie, half, zero))
+  const own = where(logicalOr(atLow, atHigh), half, ct)
+  return [where(logicalOr(under, over), zero, own), to(below, atLow), to(above, atHigh)]
+})
 
 /** {@link clamp} under numpy's name. */
 export const clip = clamp

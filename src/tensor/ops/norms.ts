@@ -8,7 +8,7 @@ import { pow } from './arithmetic.js'
 import { abs, add, eq, like as likeOf, mul, ne, sign, sub, to, trueDivide, where } from './elementwise.js'
 import { defineGradient } from './gradient-rule.js'
 import { clamp } from './math.js'
-import { keptShape, type ReduceOptions, reduceDims, sum } from './reduce.js'
+import { extremeWithNan, keptShape, type ReduceOptions, reduceDims, sum } from './reduce.js'
 import { reshape, unsqueeze } from './shape.js'
 import { sqrtFlatAtZero } from './statistics.js'
 
@@ -45,8 +45,8 @@ const SPECIAL: ReadonlyMap<number, Norm> = new Map<number, Norm>([
   [0, (x, dims, keepdim) => reduceDims('sum', to(ne(x, likeOf(0, x)), x.dtype), dims, keepdim)],
   [1, (x, dims, keepdim) => reduceDims('sum', abs(x), dims, keepdim)],
   [2, (x, dims, keepdim) => sqrtFlatAtZero(reduceDims('sum', mul(x, x), dims, keepdim))],
-  [Number.POSITIVE_INFINITY, (x, dims, keepdim) => reduceDims('max', abs(x), dims, keepdim)],
-  [Number.NEGATIVE_INFINITY, (x, dims, keepdim) => reduceDims('min', abs(x), dims, keepdim)],
+  [Number.POSITIVE_INFINITY, (x, dims, keepdim) => extremeWithNan('max', abs(x), dims, keepdim)],
+  [Number.NEGATIVE_INFINITY, (x, dims, keepdim) => extremeWithNan('min', abs(x), dims, keepdim)],
 ])
 
 /** (sum |x|^ord)^(1/ord) over `dim` (default all): ord any number, 0 (count of nonzero elements), Infinity or -Infinity. */

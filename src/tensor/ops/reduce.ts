@@ -1,4 +1,5 @@
 import { isFloat, type ReduceKind, sizeOf } from '../../ir/index.js'
+import { composite } from '../control.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
 import { type Dims, fail, resolveDim, resolveDims, typeText } from '../dims.js'
 import { cast, toFloat } from '../promote.js'
@@ -6,9 +7,13 @@ import type { Tensor } from '../tensor.js'
 import {
   abs,
   add,
+  eq,
   exp,
   log,
+  logicalAnd,
+  logicalOr,
   lt,
+  mul,
   ne,
   like as scalarLike,
   stopGradient,
@@ -17,6 +22,7 @@ import {
   trueDivide,
   where,
 } from './elementwise.js'
+import { defineGradient } from './gradient-rule.js'
 import { reshape } from './shape.js'
 
 export interface ReduceOptions {
@@ -56,6 +62,23 @@ export function mean(like: TensorLike, dim?: Dims, options: ReduceOptions = {}):
   const dims = resolveDims('mean', dim, x)
   return trueDivide(reduceDims('sum', x, dims, options.keepdim), constant(countOf(x, dims), x.dtype))
 }
+
+/** An extreme whose gradient is shared by all elements equal to it, or, where it is NaN, by those that are NaN. */
+export function extremeWithNan(kind: 'max' | 'min', x: Tensor, dims: readonly number[], keepdim = false): Tensor {
+  const [y] = composite('nan_extreme', { kind, dims }, [x], ([z]) => [reduceDims(kind, z, dims, true)])
+  return keepdim
+    ? y
+    : reshape(
+        y,
+        x.shape.filter((_, i) => !dims.includes(i)),
+      )
+}
+
+defineGradient('nan_extreme', ([ct], { inputs: [x], outputs: [y], attributes }) => {
+  const reached = logicalOr(eq(x, y), logicalAnd(ne(x, x), ne(y, y)))
+  const count = reduceDims('sum', cast(reached, x.dtype), attributes.dims as number[], true)
+  return [ct && where(reached, trueDivide(ct, count), scalarLike(0, x))]
+})
 
 function extreme(kind: 'max' | 'min', name: string, like: TensorLike, dim: Dims, options: ReduceOptions): Tensor {
   const x = asTensor(like)
@@ -130,10 +153,16 @@ export function logsumexp(like: TensorLike, dim?: Dims, options: ReduceOptions =
       )
 }
 
+// As torch, 0 times an infinite cotangent is NaN at NaN.
+defineGradient('nan_as_zero', ([ct], { inputs: [x] }) => [ct && mul(ct, cast(eq(x, x), ct.dtype))])
+
 /** Sum over `dim` that counts NaN as 0. */
 export function nansum(like: TensorLike, dim?: Dims, options: ReduceOptions = {}): Tensor {
   const x = asTensor(like)
-  return sum(where(ne(x, x), scalarLike(0, x), x), dim, options)
+  const numbers = isFloat(x.dtype)
+    ? composite('nan_as_zero', {}, [x], ([y]) => [where(ne(y, y), scalarLike(0, y), y)])[0]
+    : x
+  return sum(numbers, dim, options)
 }
 
 /** Mean over `dim` of the elements that are not NaN. */

@@ -1,4 +1,5 @@
 import { isFloat } from '../../ir/index.js'
+import { composite } from '../control.js'
 import { asTensor, constant, type TensorLike } from '../core.js'
 import { type Dims, fail, range, resolveDim, resolveDims, typeText } from '../dims.js'
 import { cast, computeType, toFloat } from '../promote.js'
@@ -20,10 +21,23 @@ import {
   where,
 } from './elementwise.js'
 import { gather, take } from './gather.js'
+import { defineGradient } from './gradient-rule.js'
 import { clamp, round } from './math.js'
 import { matmul } from './matmul.js'
-import { all, amax, amin, any, argmax, argmin, countOf, mean, type ReduceOptions, reduceDims } from './reduce.js'
-import { expand, movedim, permute, reshape, select, squeeze, transpose, unsqueeze } from './shape.js'
+import {
+  all,
+  amax,
+  amin,
+  any,
+  argmax,
+  argmin,
+  countOf,
+  extremeWithNan,
+  mean,
+  type ReduceOptions,
+  reduceDims,
+} from './reduce.js'
+import { expand, movedim, narrow, permute, reshape, select, squeeze, transpose, unsqueeze } from './shape.js'
 import { type Indexed, sort } from './sort.js'
 
 /** Extremes with their places, spread, order statistics, covariance. */
@@ -51,10 +65,20 @@ export const maxAlong = (x: TensorLike, dim: number, options: ReduceOptions = {}
 export const minAlong = (x: TensorLike, dim: number, options: ReduceOptions = {}): Indexed =>
   extremeAlong('minAlong', argmin, x, dim, options)
 
+const whole =
+  (kind: 'max' | 'min') =>
+  (like: TensorLike, dim?: Dims, options: ReduceOptions = {}): Tensor => {
+    const x = asTensor(like)
+    if (!isFloat(x.dtype)) return kind === 'max' ? amax(x, dim, options) : amin(x, dim, options)
+    const dims = resolveDims(kind, dim, x)
+    if (countOf(x, dims) === 0) throw fail(kind, `${typeText(x)} has no elements to compare`)
+    return extremeWithNan(kind, x, dims, options.keepdim)
+  }
+
 /** Largest element over `dim` (default all), as numpy's max; see {@link maxAlong} for the indices. */
-export const max = amax
+export const max = whole('max')
 /** Smallest element over `dim` (default all), as numpy's min; see {@link minAlong} for the indices. */
-export const min = amin
+export const min = whole('min')
 
 /** Smallest and largest elements over `dim`. */
 export const aminmax = (x: TensorLike, dim?: Dims, options: ReduceOptions = {}): { min: Tensor; max: Tensor } => ({
@@ -76,16 +100,30 @@ function moments(name: string, like: TensorLike, dim: Dims, { correction = 1, ke
   const given = toFloat(like)
   const x = cast(given, computeType(given.dtype))
   const dims = resolveDims(name, dim, x)
-  const centre = mean(x, dims, { keepdim: true })
-  const centred = sub(x, centre)
-  const divisor = Math.max(0, countOf(x, dims) - correction)
-  const squares = reduceDims('sum', mul(centred, centred), dims, keepdim)
-  const average = keepdim ? centre : reshape(centre, squares.shape)
-  return {
-    variance: cast(trueDivide(squares, constant(divisor, x.dtype)), given.dtype),
-    mean: cast(average, given.dtype),
-  }
+  const shape = x.shape.map((extent, i) => (dims.includes(i) ? 1 : extent))
+  const [spread, centre] = composite('variance', { dims, correction }, [x], ([y]) => {
+    const average = mean(y, dims, { keepdim: true })
+    const centred = sub(y, average)
+    const divisor = Math.max(0, countOf(y, dims) - correction)
+    return [trueDivide(reduceDims('sum', mul(centred, centred), dims, true), constant(divisor, y.dtype)), average]
+  })
+  const out = keepdim ? shape : shape.filter((_, i) => !dims.includes(i))
+  return { variance: cast(reshape(spread, out), given.dtype), mean: cast(reshape(centre, out), given.dtype) }
 }
+
+// As torch: by the distance from the mean alone, whose share is 0 but for rounding and infinities; with the divisor that the formula has, even a
+// negative one.
+defineGradient('variance', ([spread, centre], { inputs: [x], attributes }) => {
+  const dims = attributes.dims as number[]
+  const count = countOf(x, dims)
+  const parts: Tensor[] = []
+  if (spread) {
+    const factor = constant(2 / (count - (attributes.correction as number)), x.dtype)
+    parts.push(mul(mul(spread, factor), sub(x, mean(x, dims, { keepdim: true }))))
+  }
+  if (centre) parts.push(expand(trueDivide(centre, constant(count, x.dtype)), x.shape))
+  return [parts.length > 0 ? parts.reduce((a, b) => add(a, b)) : null]
+})
 
 /** Variance over `dim`. */
 export const variance = (x: TensorLike, dim?: Dims, options: VarOptions = {}): Tensor =>
@@ -104,12 +142,6 @@ export function sqrtFlatAtZero(x: Tensor): Tensor {
 /** Standard deviation over `dim`; its gradient is 0 where all elements are equal. */
 export const std = (x: TensorLike, dim?: Dims, options: VarOptions = {}): Tensor =>
   sqrtFlatAtZero(variance(x, dim, options))
-
-/** NaN wherever `x` holds one along `dim`, else `value`. */
-function nanWins(x: Tensor, dim: number, value: Tensor): Tensor {
-  if (!isFloat(x.dtype)) return value
-  return where(reduceDims('or', ne(x, x), [dim], true), likeOf(Number.NaN, x), value)
-}
 
 /**
  * The lower median along `dim` with its index; NaN if there is one. Without `dim`, of all elements (indices then count in the
@@ -156,17 +188,20 @@ export function quantile(like: TensorLike, q: TensorLike, dim?: number | null, o
   if (level.ndim > 1) throw fail('quantile', `q is a number or a vector, got ${typeText(level)}`)
   const sorted = sort(rows, -1).values
   const rank = clamp(mul(reshape(level, level.size), likeOf(n - 1, x)), 0, n - 1)
-  const at = (place: Tensor): Tensor => take(sorted, to(place, 'i32'), rows.ndim - 1)
+  // NaN stands last, and takes every rank of its row.
+  const last = narrow(sorted, rows.ndim - 1, n - 1, 1)
+  const isNan = ne(last, last)
+  const at = (place: Tensor): Tensor => where(isNan, last, take(sorted, to(place, 'i32'), rows.ndim - 1))
   const lower = floor(rank)
   const pick = {
-    linear: () => lerp(at(lower), at(ceil(rank)), sub(rank, lower)),
+    linear: () => lerp(at(lower), at(ceil(rank)), where(isNan, likeOf(0, rank), sub(rank, lower))),
     lower: () => at(lower),
     higher: () => at(ceil(rank)),
     nearest: () => at(round(rank)),
-    midpoint: () => mul(add(at(lower), at(ceil(rank))), likeOf(0.5, x)),
+    midpoint: () => lerp(at(lower), at(ceil(rank)), likeOf(0.5, x)),
   }[interpolation]
   if (!pick) throw fail('quantile', `unknown interpolation '${interpolation}'`)
-  const values = movedim(nanWins(rows, rows.ndim - 1, pick()), -1, 0)
+  const values = movedim(pick(), -1, 0)
   const rest = keepdim ? x.shape.map((extent, i) => (dims.includes(i) ? 1 : extent)) : rows.shape.slice(0, -1)
   return reshape(values, level.ndim === 0 ? rest : [level.size, ...rest])
 }

@@ -69,8 +69,8 @@ const softened =
     fn(a.tensor('input'), a.int('dim'))
 
 const withOptions = bindings({
-  'torch.max(input, dim=None, keepdim=False)': extreme({ all: T.amax, pair: T.maximum, along: T.maxAlong }),
-  'torch.min(input, dim=None, keepdim=False)': extreme({ all: T.amin, pair: T.minimum, along: T.minAlong }),
+  'torch.max(input, dim=None, keepdim=False)': extreme({ all: T.max, pair: T.maximum, along: T.maxAlong }),
+  'torch.min(input, dim=None, keepdim=False)': extreme({ all: T.min, pair: T.minimum, along: T.minAlong }),
   'torch.aminmax(input, dim=None, keepdim=False)': (a) => {
     const { min, max } = T.aminmax(a.tensor('input'), a.maybeInt('dim'), { keepdim: a.bool('keepdim') })
     return new NamedTuple([min, max], ['min', 'max'])
