@@ -1,5 +1,5 @@
 // Builds the addon with sanitizers and runs native tests under them: `node scripts/test-sanitized.mjs [address,undefined|thread] [test files]`.
-// Without files: the op tests; for threads the executor's own test before them. Races in Node itself, which is not instrumented, do not count.
+// Without files: the op tests; for threads the executor's own test, then kernels on two threads. Races in Node itself, which is not instrumented, do not count.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -10,6 +10,12 @@ const [sanitize = 'address,undefined', ...files] = process.argv.slice(2)
 const compiler = process.env.CXX || 'g++'
 
 const OP_TESTS = ['test/native/elementwise.test.ts', 'test/native/program.test.ts', 'test/native/conformance.test.ts']
+
+// Instruction sets share what races: the pool, the executor and how kernels split their work. One is built, which every processor of the kind runs.
+const THREADED = { isa: process.arch === 'arm64' ? 'neon' : 'sse41', tests: ['composites', 'program', 'recurrent'] }
+const threads = sanitize === 'thread'
+const isa = process.env.KAIMO_ISA ?? (threads ? THREADED.isa : undefined)
+const ownTests = threads ? THREADED.tests.map((name) => `test/native/${name}.test.ts`) : OP_TESTS
 
 function run(command, args, env = {}) {
   const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
@@ -47,7 +53,7 @@ function testInNode(tests) {
     'scripts/build-native.mjs',
     '--sanitize',
     sanitize,
-    ...(process.env.KAIMO_ISA ? ['--isa', process.env.KAIMO_ISA] : []),
+    ...(isa ? ['--isa', isa] : []),
   ])
   if (built !== 0) return built
   const libraries = sanitize
@@ -58,6 +64,8 @@ function testInNode(tests) {
   mkdirSync(logs)
   const status = run(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=1', ...tests], {
     LD_PRELOAD: libraries.join(':'),
+    ...(isa ? { KAIMO_ISA: isa } : {}),
+    ...(threads ? { KAIMO_THREADS: '2' } : {}),
     // Node never frees some of what it allocates; the addon's own memory is counted by its tests.
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
     UBSAN_OPTIONS: 'print_stacktrace=1',
@@ -75,5 +83,5 @@ function reportRaces(folder) {
   return ours.length > 0 ? 1 : 0
 }
 
-const executor = sanitize === 'thread' && files.length === 0 ? testExecutor() : 0
-process.exitCode = executor === 0 ? testInNode(files.length > 0 ? files : OP_TESTS) : executor
+const executor = threads && files.length === 0 ? testExecutor() : 0
+process.exitCode = executor === 0 ? testInNode(files.length > 0 ? files : ownTests) : executor

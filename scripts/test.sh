@@ -16,3 +16,5 @@ say "Native tests under address and undefined-behaviour sanitizers"
 node scripts/test-sanitized.mjs
 say "Kernels against naive loops, under the same sanitizers"
 node scripts/test-kernels.mjs
+say "Native code on two threads under the thread sanitizer"
+node scripts/test-sanitized.mjs thread
