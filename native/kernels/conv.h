@@ -1,4 +1,5 @@
-// convolution (StableHLO): input, kernel [, bias] -> out. Attributes: conv_shape.h. bias: one element a output feature, any stride.
+// convolution (StableHLO): input, kernel [, bias [, scale]] -> out. Attributes: conv_shape.h. bias, scale: one element an output feature, any
+// stride; out = act(convolution * scale + bias), a scale for f32 only.
 // f32 runs as an implicit matrix product in the layout of the output (features or positions innermost), 1x1 kernels as a plain one,
 // one channel a group by a direct kernel; every other dtype and layout through an explicit im2col. Padding is a zero that takes part.
 #pragma once
@@ -16,13 +17,12 @@ inline bool is_pointwise(const ConvShape& s) {
 }
 
 // 1x1: y = W x on the operands as they are.
-inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last, const ConvEnd& end, Workspace& memory) {
   const float *x = reinterpret_cast<const float*>(s.x), *w = reinterpret_cast<const float*>(s.w);
   Gemm<float> g;
   g.k = s.ci;
   g.c = reinterpret_cast<float*>(s.y);
-  g.epilogue.bias = bias;
-  g.epilogue.act = activation;
+  g.epilogue = end.epilogue(!channels_last);
   g.batch.push(s.groups, channels_last ? s.x_group : s.w_group, channels_last ? s.w_group : s.x_group, s.y_group);
   if (channels_last) {
     const bool fold = s.x_n == s.x_s[2] * s.positions() && s.y_n == s.y_s[2] * s.positions();
@@ -47,8 +47,6 @@ inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last,
     g.b_rs = s.x_c;
     g.b_cs = s.x_s[2];
     g.ldc = s.y_c;
-    g.epilogue.bias_rs = 1;
-    g.epilogue.bias_cs = 0;
   }
   void* workspace = memory.take<char>(int64_t(gemm_workspace(g)));
   return memory.ready() ? matrix_product(pool, g, workspace) : Status::ok;
@@ -56,27 +54,27 @@ inline Status conv_pointwise(Pool* pool, const ConvShape& s, bool channels_last,
 
 constexpr int64_t kLongSum = 64;
 
-inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_dense_f32(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory) {
   const bool rows_fold = positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
   const bool channels_last = (s.y_c == 1 || s.co == 1) && rows_fold;
   const bool channels_first = s.y_s[2] == 1 && positions_fold(s.out, s.y_s);
-  if (is_depthwise(s) && channels_first) return depthwise_cols(pool, s, bias, activation, memory);
-  if (is_depthwise(s) && s.y_group == 1 && rows_fold) return depthwise_rows(pool, s, bias, activation, memory);
+  if (is_depthwise(s) && channels_first) return depthwise_cols(pool, s, end, memory);
+  if (is_depthwise(s) && s.y_group == 1 && rows_fold) return depthwise_rows(pool, s, end, memory);
   const bool many_rows = channels_last && kRowsInPlace && s.batch * s.positions() > kFewRows;  // no packing of rows in conv_rows
-  if (is_pointwise(s) && (channels_first || (channels_last && !many_rows)) && (s.groups == 1 || !bias)) {
-    return conv_pointwise(pool, s, !channels_first, bias, activation, memory);
+  if (is_pointwise(s) && (channels_first || (channels_last && !many_rows)) && (s.groups == 1 || !end.bias)) {
+    return conv_pointwise(pool, s, !channels_first, end, memory);
   }
   if (worth_winograd(s)) {
     const size_t before = memory.used();
     bool used = false;
-    const Status status = conv_winograd(pool, s, bias, activation, memory, &used);
+    const Status status = conv_winograd(pool, s, end, memory, &used);
     if (used || status != Status::ok) return status;
     memory.rewind(before);
   }
   // Rows by way of blocks that are transposed at the end, where the sums are long and features fill a panel.
   const bool by_rows = kRowsInPlace && s.co >= kNr<float> && s.depth() >= kLongSum && s.batch * s.positions() > kFewRows;
-  if (channels_first && !by_rows && !(channels_last && s.co > 1)) return conv_cols(pool, s, bias, activation, memory);
-  return conv_rows(pool, s, bias, activation, memory);
+  if (channels_first && !by_rows && !(channels_last && s.co > 1)) return conv_cols(pool, s, end, memory);
+  return conv_rows(pool, s, end, memory);
 }
 
 // The outputs o = r + l q of a dilated input (stride 1) for one r a dim: an undilated convolution with every (l / gcd)-th tap.
@@ -104,17 +102,16 @@ inline bool phase_shape(const ConvShape& s, const int64_t* r, ConvShape* phase) 
 }
 
 // Outputs that no tap reaches: the bias under the activation.
-inline void fill_untouched(Pool* pool, const ConvShape& s, const float* bias, int64_t activation) {
+inline void fill_untouched(Pool* pool, const ConvShape& s, const ConvEnd& after) {
   const int64_t lines = s.out[0] * s.out[1], features = s.groups * s.co;
-  const bool plain = s.y_c == 1 && !bias;
+  const bool plain = s.y_c == 1 && !after.bias;
   parallel_ranges(pool, s.batch * lines, double(s.out[2] * features) * 0.4, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       float* line = reinterpret_cast<float*>(s.y) + i / lines * s.y_n + i % lines / s.out[1] * s.y_s[0] + i % s.out[1] * s.y_s[1];
       for (int64_t g = 0; g < s.groups; ++g) {
         for (int64_t w = 0; w < s.out[2] && plain; ++w) __builtin_memset(line + g * s.y_group + w * s.y_s[2], 0, sizeof(float) * size_t(s.co));
         for (int64_t c = 0; c < s.co && !plain; ++c) {
-          float v = bias ? bias[g * s.co + c] : 0;
-          if (activation == kActRelu && v <= 0) v = 0;
+          const float v = after.apply(0, g * s.co + c);
           float* to = line + g * s.y_group + c * s.y_c;
           for (int64_t w = 0; w < s.out[2]; ++w) to[w * s.y_s[2]] = v;
         }
@@ -125,7 +122,7 @@ inline void fill_untouched(Pool* pool, const ConvShape& s, const float* bias, in
 
 // A dilated input (transposed convolution, gradient of a strided one) phase by phase, so that no inserted zero is multiplied.
 // The zeros between elements do take part in the definition: 0 * inf is lost where a weight is infinite.
-inline Status conv_phases(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_phases(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory) {
   const size_t used = memory.used();
   int64_t r[kSpatial];
   for (r[0] = 0; r[0] < min64(s.ldil[0], s.out[0]); ++r[0]) {
@@ -133,11 +130,11 @@ inline Status conv_phases(Pool* pool, const ConvShape& s, const float* bias, int
       for (r[2] = 0; r[2] < min64(s.ldil[2], s.out[2]); ++r[2]) {
         ConvShape phase;
         if (!phase_shape(s, r, &phase)) {
-          if (memory.ready()) fill_untouched(pool, phase, bias, activation);
+          if (memory.ready()) fill_untouched(pool, phase, end);
           continue;
         }
         memory.rewind(used);
-        const Status status = conv_dense_f32(pool, phase, bias, activation, memory);
+        const Status status = conv_dense_f32(pool, phase, end, memory);
         if (status != Status::ok) return status;
       }
     }
@@ -145,13 +142,13 @@ inline Status conv_phases(Pool* pool, const ConvShape& s, const float* bias, int
   return Status::ok;
 }
 
-inline Status conv_f32(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_f32(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory) {
   bool phases = false, strided = false;
   for (int d = 0; d < kSpatial; ++d) {
     phases = phases || s.ldil[d] > 1;
     strided = strided || s.stride[d] > 1;
   }
-  return phases && !strided ? conv_phases(pool, s, bias, activation, memory) : conv_dense_f32(pool, s, bias, activation, memory);
+  return phases && !strided ? conv_phases(pool, s, end, memory) : conv_dense_f32(pool, s, end, memory);
 }
 
 // ---- every other dtype: rows of im2col as a dense matrix, image by image ----
@@ -263,19 +260,27 @@ inline Status conv_empty_sum(KernelCall& call, const ConvInts& c) {
 inline Status convolution(KernelCall& call) {
   ConvInts c;
   ConvShape s;
-  if (call.n_in < 2 || call.n_in > 3 || !parse_conv_ints(call, &c)) return Status::unsupported;
+  if (call.n_in < 2 || call.n_in > 4 || !parse_conv_ints(call, &c)) return Status::unsupported;
   const Operand &x = call.in[0], &w = call.in[1], &y = call.out[0];
   if (!make_conv(c, x, w, y, &s) || x.dtype != w.dtype || x.dtype != y.dtype) return Status::unsupported;
-  const Operand* bias = call.n_in == 3 ? &call.in[2] : nullptr;
-  if (bias && (bias->dtype != x.dtype || bias->rank != 1 || bias->dims[0] != s.groups * s.co)) return Status::unsupported;
+  const Operand* bias = call.n_in >= 3 ? &call.in[2] : nullptr;
+  const Operand* scale = call.n_in == 4 ? &call.in[3] : nullptr;
+  const Operand* const ends[] = {bias, scale};
+  for (const Operand* each : ends) {
+    if (each && (each->dtype != x.dtype || each->rank != 1 || each->dims[0] != s.groups * s.co)) return Status::unsupported;
+  }
+  if (scale && x.dtype != DType::f32) return Status::unsupported;
   if (c.activation != kActNone && !is_float(x.dtype)) return Status::unsupported;
   if (element_count(y) == 0) return Status::ok;
   if (s.depth() == 0) return conv_empty_sum(call, c);
   return with_workspace(call.pool, [&](Workspace& memory) {
     char* dense_bias = memory.take<char>(bias ? bias->dims[0] * element_size(bias->dtype) : 0);
+    char* dense_scale = memory.take<char>(scale ? scale->dims[0] * element_size(scale->dtype) : 0);
     if (!bias) dense_bias = nullptr;
+    if (!scale) dense_scale = nullptr;
     if (bias && memory.ready()) copy_in_order(call.pool, *bias, kIdentityOrder, dense_bias);
-    if (x.dtype == DType::f32) return conv_f32(call.pool, s, reinterpret_cast<const float*>(dense_bias), c.activation, memory);
+    if (scale && memory.ready()) copy_in_order(call.pool, *scale, kIdentityOrder, dense_scale);
+    if (x.dtype == DType::f32) return conv_f32(call.pool, s, {reinterpret_cast<const float*>(dense_bias), reinterpret_cast<const float*>(dense_scale), c.activation}, memory);
     return conv_generic(call.pool, s, x.dtype, dense_bias, c.activation, memory);
   });
 }

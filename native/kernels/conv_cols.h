@@ -99,6 +99,7 @@ KAIMO_NOINLINE void conv_cols_block(const ConvCols& job, int64_t n, int64_t g, i
   float* y = reinterpret_cast<float*>(s.y) + g * s.y_group + (job.n0 + n) * s.y_n;
   Epilogue<float> e = job.epilogue;
   if (e.bias) e.bias += g * s.co;
+  if (e.scale) e.scale += g * s.co;
   const RowSplit split(rows);
   TileArgs<float> t;
   t.a_rs = job.w_rs;
@@ -164,7 +165,7 @@ inline int64_t images_per_pass(const ConvShape& s, bool channels_last) {
   return max64(1, min64(s.batch, kPaddedBytes / int64_t(sizeof(float)) / max64(1, one.elements)));
 }
 
-inline Status conv_cols(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_cols(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory) {
   constexpr int64_t nr = kNr<float>;
   ConvCols job{};
   job.pool = pool;
@@ -190,10 +191,7 @@ inline Status conv_cols(Pool* pool, const ConvShape& s, const float* bias, int64
   job.w_group = copy ? s.co * s.depth() : s.w_group;
   job.w_rs = copy ? s.depth() : s.w_o;
   job.w_cs = 1;
-  job.epilogue.bias = bias;
-  job.epilogue.bias_rs = 1;
-  job.epilogue.bias_cs = 0;
-  job.epilogue.act = activation;
+  job.epilogue = end.epilogue(true);
   job.limit = job.p.in_place ? input_limit(s) : padded + job.p.elements + 2 * nr;
   if (!job.p.in_place) job.p.data = reinterpret_cast<char*>(padded);
   const RowSplit split(s.co);

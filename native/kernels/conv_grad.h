@@ -27,7 +27,7 @@ inline Status conv_input_grad(KernelCall& call) {
   const ConvShape s = input_grad_shape(f, element_size(dx.dtype));
   return with_workspace(call.pool, [&](Workspace& memory) {
     if (dx.dtype == DType::f32 && worth_scatter_grad(f)) return conv_scatter_grad(call.pool, f, memory);
-    if (dx.dtype == DType::f32) return conv_f32(call.pool, s, nullptr, kActNone, memory);
+    if (dx.dtype == DType::f32) return conv_f32(call.pool, s, ConvEnd{}, memory);
     return conv_generic(call.pool, s, g.dtype, nullptr, kActNone, memory);
   });
 }

@@ -184,6 +184,7 @@ KAIMO_NOINLINE void conv_rows_block(const ConvRows& job, int64_t g, int64_t row0
   float* y = reinterpret_cast<float*>(s.y) + g * s.y_group + job.n0 * s.y_n;
   Epilogue<float> e = job.epilogue;
   if (e.bias) e.bias += g * s.co;
+  if (e.scale) e.scale += g * s.co;
   const RowSplit split(rows);
   TileArgs<float> t;
   t.ldc = job.folds ? s.y_s[2] : (p1 - p0) * nr;
@@ -260,7 +261,7 @@ inline void fill_runs(const ConvShape& s, ConvRows* job, int64_t* offsets) {
 // Up to kFewRows rows a task takes all of them and some columns, so that no weight is packed twice; with more, weights are packed first.
 constexpr int64_t kConvBlockRows = 96, kFewRows = 64;
 
-inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory) {
+inline Status conv_rows(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory) {
   constexpr int64_t nr = kNr<float>;
   ConvRows job{};
   job.pool = pool;
@@ -286,8 +287,7 @@ inline Status conv_rows(Pool* pool, const ConvShape& s, const float* bias, int64
   job.w = reinterpret_cast<const float*>(s.w);
   job.w_rs = k.rank == 0 ? 1 : k.rank == 1 ? k.a[0] : 0;
   job.folds = (s.y_c == 1 || s.co == 1) && positions_fold(s.out, s.y_s) && (s.batch == 1 || s.y_n == s.y_s[2] * s.positions());
-  job.epilogue.bias = bias;
-  job.epilogue.act = activation;
+  job.epilogue = end.epilogue(false);
   if (pack) {
     parallel_for(pool, s.groups * panels, conv_pack_weights_task, &job);
     job.packed = job.pack_target;

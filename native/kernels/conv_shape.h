@@ -179,6 +179,28 @@ inline ConvShape weight_grad_shape(const ConvShape& f) {
   return g;
 }
 
+// What follows the sum of every output: act(sum * scale[feature] + bias[feature]); scale or both may be null, act is none or relu.
+struct ConvEnd {
+  const float *bias = nullptr, *scale = nullptr;
+  int64_t activation = kActNone;
+
+  float apply(float sum, int64_t feature) const {
+    if (scale) sum *= scale[feature];
+    if (bias) sum += bias[feature];
+    return activation == kActRelu && sum <= 0 ? 0 : sum;
+  }
+  // For a product whose rows, or else columns, are features.
+  Epilogue<float> epilogue(bool rows) const {
+    Epilogue<float> e;
+    e.bias = bias;
+    e.scale = scale;
+    e.bias_rs = rows;
+    e.bias_cs = !rows;
+    e.act = activation;
+    return e;
+  }
+};
+
 // The weights as an operand with dims group, co, ci, taps.
 inline Operand weight_view(const ConvShape& s, DType dtype = DType::f32) {
   Operand w{};

@@ -80,7 +80,7 @@ struct Winograd {
   int64_t w_i, w_s1, w_s2;
   float* weights;             // transformed: [panel][part][ci][kNr]
   float* inputs;              // transformed, block after block, or null: every task transforms its own
-  Epilogue<float> epilogue;
+  ConvEnd end;
   int64_t n0, images;         // of the pass
   int64_t block_units, block_tiles, row_blocks, group, col_blocks;
   bool last;                  // features of y lie side by side
@@ -155,8 +155,7 @@ KAIMO_NOINLINE void winograd_repair(const Winograd& job, int64_t image, const Ti
     for (int64_t j = 0; j < e.width; ++j) {
       for (int64_t c = 0; c < count; ++c) {
         float v = direct_output(job, image, e.h + i, e.w + j, co + c);
-        if (job.epilogue.bias) v += job.epilogue.bias[co + c];
-        if (job.epilogue.act == kActRelu) v = v <= 0 ? 0 : v;
+        v = job.end.apply(v, co + c);
         y[i * y_h + j * y_w + c] = v;
       }
     }
@@ -167,16 +166,16 @@ KAIMO_NOINLINE void winograd_repair(const Winograd& job, int64_t image, const Ti
 KAIMO_NOINLINE void winograd_outputs(const Winograd& job, int64_t image, const TileExtent& e, const float* sums, int64_t part, int64_t co, int64_t count, float* y, int64_t y_h,
                                      int64_t y_w) {
   constexpr int64_t n = Vec<float>::n;
-  const Epilogue<float>& epilogue = job.epilogue;
+  const ConvEnd& end = job.end;
   vf32 spoilt = {};
   for (int64_t c = 0; c < count; c += n) {
-    const vf32 bias = epilogue.bias ? vload(epilogue.bias + co + c) : vf32{};
+    const vf32 bias = end.bias ? vload(end.bias + co + c) : vf32{}, scale = end.scale ? vload(end.scale + co + c) : vsplat(1.0f);
     vf32 block[kWinogradOut][kWinogradOut];
     winograd_transform<OutputLine>([&](int i, int j) __attribute__((always_inline)) { return vload(sums + (i * kWinogradIn + j) * part + c); },
                                    [&](int i, int j, vf32 v) __attribute__((always_inline)) {
                                      spoilt += v * 0.0f;
-                                     v += bias;
-                                     block[i][j] = epilogue.act == kActRelu ? relu(v) : v;
+                                     v = v * scale + bias;
+                                     block[i][j] = end.activation == kActRelu ? relu(v) : v;
                                    });
     for (int64_t i = 0; i < e.height; ++i) {
       for (int64_t j = 0; j < e.width; ++j) vstore(y + i * y_h + j * y_w + c, block[i][j]);
@@ -371,7 +370,7 @@ inline int64_t winograd_block(const ConvShape& s) { return s.ci * s.co <= 64 * 1
 constexpr int64_t kWinogradGroup = 64;  // features of a group of panels
 
 // `*used` is false where the weights are not finite: nothing is written then.
-inline Status conv_winograd(Pool* pool, const ConvShape& s, const float* bias, int64_t activation, Workspace& memory, bool* used) {
+inline Status conv_winograd(Pool* pool, const ConvShape& s, const ConvEnd& end, Workspace& memory, bool* used) {
   Winograd job{pool, &s, WinogradTiles(s), {}, nullptr, 0, 0, 0, nullptr, nullptr, {}, 0, 0, 0, 0, 0, 0, 0, false, false, false};
   const bool gather = s.x_c != 1;
   const int64_t image = s.in[1] * s.in[2] * s.ci;
@@ -394,8 +393,7 @@ inline Status conv_winograd(Pool* pool, const ConvShape& s, const float* bias, i
   *used = !job.unfit;
   if (job.unfit) return Status::ok;
   job.inputs = shared ? inputs : nullptr;
-  job.epilogue.bias = bias;
-  job.epilogue.act = activation;
+  job.end = end;
   job.last = s.y_c == 1;
   for (job.n0 = 0; job.n0 < s.batch; job.n0 += most) {
     job.images = min64(most, s.batch - job.n0);

@@ -30,11 +30,12 @@ KAIMO_INLINE int64_t gemm_k_block(int64_t k) { return k <= 0 ? 1 : round_up(ceil
 // Same order as ACTIVATIONS in src/passes/epilogue.ts. From tanh on they run by an epilogue's tail, in f32 (gemm_tail.h).
 enum Activation : int64_t { kActNone = 0, kActRelu = 1, kActTanh, kActSigmoid, kActSilu, kActGelu, kActGeluTanh, kActCount };
 
-// What happens to finished elements of C: c = act(c + bias[row * bias_rs + col * bias_cs]), bias strides 0 or 1, act none or relu; then the
-// tail, once for each finished tile of C while it is in the first-level cache.
+// What happens to finished elements of C: c = act(c * scale + bias[row * bias_rs + col * bias_cs]), bias strides 0 or 1, act none or relu;
+// the scale, in f32 alone, lies as the bias does and comes only with one. Then the tail, once for each finished tile of C while it is in the
+// first-level cache.
 template <typename T>
 struct Epilogue {
-  const T* bias = nullptr;
+  const T *bias = nullptr, *scale = nullptr;
   int64_t bias_rs = 0, bias_cs = 1;
   int64_t act = kActNone;
   void (*tail)(const Epilogue& epilogue, T* tile, int64_t rows, int64_t cols, int64_t ld) = nullptr;
@@ -97,8 +98,11 @@ KAIMO_INLINE void tile_finish(const TileArgs<T>& t, typename Vec<T>::type (&acc)
       T* c = t.c + i * t.ldc + j * n;
       if (!t.first) v = vload(c) + v;
       if (bias) {
-        const T* p = e.bias + (t.row + i) * e.bias_rs + (t.col + j * n) * e.bias_cs;
-        v += e.bias_cs ? vload(p) : vsplat(*p);
+        const int64_t at = (t.row + i) * e.bias_rs + (t.col + j * n) * e.bias_cs;
+        if constexpr (__is_same(T, float)) {
+          if (e.scale) v *= e.bias_cs ? vload(e.scale + at) : vsplat(e.scale[at]);
+        }
+        v += e.bias_cs ? vload(e.bias + at) : vsplat(e.bias[at]);
       }
       if (act) v = relu(v);
       vstore(c, v);
@@ -211,7 +215,11 @@ KAIMO_NOINLINE void tile_edge(const TileArgs<T>& t, K kernel, int64_t rows, int6
       T v = buffer[i * kNr<T> + j];
       T* c = t.c + i * t.ldc + j;
       if (!t.first) v = *c + v;
-      if (t.last && e.bias) v += e.bias[(t.row + i) * e.bias_rs + (t.col + j) * e.bias_cs];
+      if (t.last && e.bias) {
+        const int64_t at = (t.row + i) * e.bias_rs + (t.col + j) * e.bias_cs;
+        if (e.scale) v = v * e.scale[at];
+        v += e.bias[at];
+      }
       if (t.last && e.act == kActRelu) v = v <= T(0) ? T(0) : v;
       *c = v;
     }

@@ -7,6 +7,7 @@ import {
   isOp,
   makeNode,
   type Node,
+  type OpName,
   type Steps,
   sameShape,
   topologicalOrder,
@@ -17,7 +18,7 @@ import { rewriteSteps } from './rewrite.js'
 
 /**
  * Name of the composites that {@link absorbEpilogues} makes: a contraction and what happens to its result while that is in the cache.
- * Operands: lhs, rhs, maybe a bias. Results: the whole, and where something else reads it, what the activation is applied to. The
+ * Operands: lhs, rhs, maybe a bias, behind that, of convolutions, maybe a scale: result * scale + bias. Results: the whole, and where something else reads it, what the activation is applied to. The
  * attribute `activation` is a position in {@link ACTIVATIONS}.
  */
 export const EPILOGUE = 'epilogue'
@@ -26,6 +27,8 @@ export const EPILOGUE = 'epilogue'
 export const ACTIVATIONS: readonly string[] = ['none', 'relu', 'tanh', 'sigmoid', 'silu', 'gelu', 'gelu_tanh']
 
 const DTYPES = new Set<DType>(['f32', 'f64'])
+
+const AFFINE = new Set<OpName>(['add', 'subtract', 'multiply'])
 
 /** Dimensions of a contraction's result along which a bias may lie: the free ones of the right operand, or the output features. */
 function biasDims(node: Node): number[] | null {
@@ -52,28 +55,63 @@ function withEpilogue(operands: readonly Value[], activation: string, body: Grap
   return makeNode('composite', operands, { name: EPILOGUE, attributes, body }).outputs.slice()
 }
 
-function biased(contraction: Node, bias: Value, spread: Node): Value {
-  const operands = [...contraction.inputs, bias]
-  const params = operands.map(({ shape, dtype }) => apply('parameter', [], { shape, dtype }))
-  const product = makeNode(contraction.op, params.slice(0, 2), contraction.attrs)
-  const whole = makeNode(spread.op, [params[2]], spread.attrs)
-  const body = new Graph(params, [apply('add', [product.outputs[0], whole.outputs[0]], {})])
-  return withEpilogue(operands, 'none', body)[0]
+/** What follows a contraction, along its features: result * scale + bias. */
+interface Affine {
+  readonly contraction: Node
+  readonly bias: Value
+  readonly scale: Value | null
 }
 
-function absorbBiases(graph: Graph): Steps<Graph> {
+/** The composite for an affine map of the result of a contraction. */
+function affine({ contraction, bias, scale }: Affine): Value {
+  const operands = [...contraction.inputs, bias, ...(scale ? [scale] : [])]
+  const params = operands.map(({ shape, dtype }) => apply('parameter', [], { shape, dtype }))
+  const { outputs } = makeNode(contraction.op, params.slice(0, 2), contraction.attrs)
+  const attrs = { shape: outputs[0].shape, dims: biasDims(contraction) ?? [] }
+  const [shift, factor] = params.slice(2).map((param) => apply('broadcast_in_dim', [param], attrs))
+  const scaled = factor ? apply('multiply', [outputs[0], factor], {}) : outputs[0]
+  return withEpilogue(operands, 'none', new Graph(params, [apply('add', [scaled, shift], {})]))[0]
+}
+
+/** What `node`, of one more operand `vector` along the features, makes of an affine map; null where that is none, or no gain. */
+function affineStep(node: Node, at: number, before: Affine | null, contraction: Node, vector: Value): Affine | null {
+  if (isOp(node, 'subtract') && at === 0 && (before || isOp(contraction, 'convolution')))
+    return affineSum(before, contraction, apply('negate', [vector], {}))
+  if (isOp(node, 'add') && !before) return affineSum(null, contraction, vector)
+  // Sums of products of their own would round otherwise than the graph says: convolutions alone take a scale, batch norm's.
+  if (!before || !isOp(contraction, 'convolution') || vector.dtype !== 'f32') return null
+  if (isOp(node, 'add')) return affineSum(before, contraction, vector)
+  if (!isOp(node, 'multiply')) return null
+  const scale = before.scale ? apply('multiply', [before.scale, vector], {}) : vector
+  return { contraction, scale, bias: apply('multiply', [before.bias, vector], {}) }
+}
+
+const affineSum = (before: Affine | null, contraction: Node, vector: Value): Affine => ({
+  contraction,
+  scale: before?.scale ?? null,
+  bias: before ? apply('add', [before.bias, vector], {}) : vector,
+})
+
+/** Gives contractions the bias, and convolutions the affine map, that follows along their features. */
+function absorbAffine(graph: Graph): Steps<Graph> {
   const reads = new Map<Value, number>()
   for (const node of topologicalOrder(graph.results)) {
     for (const input of node.inputs) reads.set(input, (reads.get(input) ?? 0) + 1)
   }
   for (const result of graph.results) reads.set(result, (reads.get(result) ?? 0) + 1)
+  const maps = new Map<Node, Affine>()
   return rewriteSteps(graph, (node, inputs) => {
-    if (!isOp(node, 'add')) return null
+    if (!AFFINE.has(node.op)) return null
     for (const at of [0, 1]) {
-      const contraction = inputs[at].node
+      const before = maps.get(inputs[at].node) ?? null
+      const contraction = before?.contraction ?? inputs[at].node
       if (reads.get(node.inputs[at]) !== 1 || biasDims(contraction) === null) continue
-      const bias = biasOf(inputs[1 - at], contraction)
-      if (bias) return [biased(contraction, bias, inputs[1 - at].node)]
+      const vector = biasOf(inputs[1 - at], contraction)
+      const next = vector && affineStep(node, at, before, contraction, vector)
+      if (!next) continue
+      const result = affine(next)
+      maps.set(result.node, next)
+      return [result]
     }
     return null
   })
@@ -131,10 +169,11 @@ function absorbActivations(graph: Graph): Steps<Graph> {
 
 /**
  * Joins products and convolutions with the addition of a bias along their last dimensions or features, where nothing else reads the sum
- * without it, and with the activation that follows.
+ * without it, and with the activation that follows. Convolutions in f32 take in the whole of a batch norm by given statistics: (y - mean) *
+ * scale + shift becomes y * scale + (shift - mean * scale), equal up to the rounding of mean * scale.
  */
 export function* absorbEpilogues(graph: Graph): Steps<Graph> {
-  return yield* absorbActivations(yield* absorbBiases(graph))
+  return yield* absorbActivations(yield* absorbAffine(graph))
 }
 
 /** The contraction in the body of a composite made by {@link absorbEpilogues}. */
