@@ -5,6 +5,7 @@ import {
   clamp,
   constant,
   div,
+  mapGradients,
   maximum,
   minimum,
   mul,
@@ -43,16 +44,16 @@ export function clipGradNorm(
     div(constant(maxNorm, totalNorm.dtype), add(totalNorm, constant(1e-6, totalNorm.dtype))),
     constant(1, totalNorm.dtype),
   )
-  return { grads: grads.map((grad) => mul(grad, coefficient)), totalNorm }
+  return { grads: mapGradients(grads, (grad) => mul(grad, coefficient)), totalNorm }
 }
 
 /** Limits every element to [-clipValue, clipValue]. Reference: torch.nn.utils.clip_grad_value_. */
 export const clipGradValue = (grads: readonly Tensor[], clipValue: number): Tensor[] =>
-  grads.map((grad) => clamp(grad, -clipValue, clipValue))
+  mapGradients(grads, (grad) => clamp(grad, -clipValue, clipValue))
 
 /** Keras' `clipnorm`: each gradient on its own is scaled to a 2-norm of at most `limit`. */
 export const clipEachNorm = (grads: readonly Tensor[], limit: number): Tensor[] =>
-  grads.map((grad) => {
+  mapGradients(grads, (grad) => {
     const norm = normOf(grad, 2)
     const bound = constant(limit, grad.dtype)
     return div(mul(grad, bound), maximum(norm, bound))
@@ -63,5 +64,5 @@ export function clipGlobalNorm(grads: readonly Tensor[], limit: number): Tensor[
   const norm = globalNorm(grads)
   const bound = constant(limit, norm.dtype)
   const scale = div(bound, maximum(norm, bound))
-  return grads.map((grad) => mul(grad, scale))
+  return mapGradients(grads, (grad) => mul(grad, scale))
 }

@@ -8,7 +8,9 @@ import {
   finish,
   full,
   gt,
+  isUnconnected,
   lerp,
+  mapGradients,
   mul,
   Parameter,
   type Steps,
@@ -215,7 +217,8 @@ export class Optimizer<O = unknown, N extends string = string> {
   }
 
   /**
-   * Updates the bound parameters that are trainable. `grads` holds one gradient for each bound parameter, in order.
+   * Updates the bound parameters that are trainable. `grads` holds one gradient for each bound parameter, in order; those that the loss does
+   * not depend on stay as they are, decay included.
    * @throws RangeError when the counts differ.
    */
   step(grads: readonly Tensor[], params?: readonly Parameter[]): void {
@@ -237,10 +240,8 @@ export class Optimizer<O = unknown, N extends string = string> {
     const trainable = bound.filter((param) => param.trainable)
     const places = new Map(bound.map((param, i) => [param, i]))
     const scale = this.common.lossScaleFactor
-    const incoming = trainable.map((param) => {
-      const grad = grads[places.get(param) as number]
-      return scale ? div(grad, constant(scale, grad.dtype)) : grad
-    })
+    const own = trainable.map((param) => grads[places.get(param) as number])
+    const incoming = scale ? mapGradients(own, (grad) => div(grad, constant(scale, grad.dtype))) : own
     const applies = (this.common.gradientAccumulationSteps ?? 1) > 1
     const ready = applies ? trainable.map((param, i) => this.accumulate(param, incoming[i])) : incoming
     for (const [i, grad] of this.clip(ready).entries()) clipped.set(trainable[i], grad)
@@ -248,6 +249,7 @@ export class Optimizer<O = unknown, N extends string = string> {
   }
 
   private accumulate(param: Parameter, grad: Tensor): Tensor {
+    if (isUnconnected(grad)) return grad
     const accumulator = this.slots(param).gradient_accumulator
     const total = add(accumulator.value, grad)
     accumulator.value = total
@@ -287,7 +289,9 @@ export class Optimizer<O = unknown, N extends string = string> {
     }
     const before = this.masterOf(param)
     const decayed = this.common.weightDecay ? sub(before, mul(before, s.kerasDecay)) : before
-    const update = this.rule.update(decayed, grad, old as Slots, s, options, info)
+    const update = isUnconnected(grad)
+      ? { param: before, slots: {} }
+      : this.rule.update(decayed, grad, old as Slots, s, options, info)
     const next: Record<string, Tensor> = { ...update.slots }
     let value = update.param
     if (this.common.lookahead) {

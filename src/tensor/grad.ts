@@ -32,8 +32,25 @@ function* gradientValues(loss: Tensor, wrt: readonly (Tensor | Parameter)[]): St
         'take gradients first, or use valueAndGrad(fn), which returns the loss with them',
     )
   }
-  return gradients.map((gradient, i) => new Tensor(gradient ?? splat(0, values[i].shape, values[i].dtype)))
+  return gradients.map((gradient, i) => {
+    if (gradient) return new Tensor(gradient)
+    const zeros = new Tensor(splat(0, values[i].shape, values[i].dtype))
+    unconnected.add(zeros)
+    return zeros
+  })
 }
+
+const unconnected = new WeakSet<Tensor>()
+
+/**
+ * Whether a gradient is zeros because the loss does not depend on what it belongs to. PyTorch and Keras have no gradient there (`None`) and
+ * leave such parameters alone: no weight decay, no momentum.
+ */
+export const isUnconnected = (gradient: Tensor): boolean => unconnected.has(gradient)
+
+/** Changes gradients (scales, clips); those that are {@link isUnconnected} stay what they are. */
+export const mapGradients = (gradients: readonly Tensor[], change: (gradient: Tensor) => Tensor): Tensor[] =>
+  gradients.map((gradient) => (isUnconnected(gradient) ? gradient : change(gradient)))
 
 /**
  * Gradients of a scalar loss with respect to tensors or parameters (a tree of them; zeros where the loss does not depend on one).
