@@ -15,9 +15,11 @@ using namespace kaimo;
 struct Values {
   std::vector<float> memory;
   Operand view;
-  Values(int64_t rows, int64_t columns) : memory(size_t(rows * columns)) {
-    for (size_t i = 0; i < memory.size(); ++i) memory[i] = float(int(i * 7919 % 1001) - 500) / 200;
-    view = Operand{reinterpret_cast<char*>(memory.data()), DType::f32, 2, {rows, columns}, {columns, 1}};
+  Values(int64_t rows, int64_t columns) : memory(size_t(rows * columns) + 16) {
+    // On a cache line, as the engine's buffers are.
+    float* const data = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) / sizeof(float);
+    for (int64_t i = 0; i < rows * columns; ++i) data[i] = float(int(i * 7919 % 1001) - 500) / 200;
+    view = Operand{reinterpret_cast<char*>(data), DType::f32, 2, {rows, columns}, {columns, 1}};
   }
 };
 
@@ -49,6 +51,21 @@ int main(int argc, char** argv) {
     KernelCall call{&pool, ins, &out.view, n_in, 1, ints.data(), int32_t(ints.size()), floats, 1, {}};
     report(name, count * columns, [&] { return kernel(call); });
   };
+  const auto norm_grad = [&](const char* name, int64_t count, int64_t columns) {
+    if (!wanted(name)) return;
+    Values ct(count, columns), x(count, columns), weight(1, columns), dx(count, columns), dweight(1, columns), dbias(1, columns);
+    for (Values* row : {&weight, &dweight, &dbias}) {
+      row->view.rank = 1;
+      row->view.dims[0] = columns;
+      row->view.strides[0] = 1;
+    }
+    const Operand ins[] = {ct.view, x.view, weight.view}, outs[] = {dx.view, dweight.view, dbias.view};
+    const int64_t ints[] = {1, 1, 1};
+    const double floats[] = {1e-5};
+    KernelCall call{&pool, ins, outs, 3, 3, ints, 3, floats, 1, {}};
+    report(name, count * columns, [&] { return layer_norm_grad_kernel(call); });
+  };
+  norm_grad("layer_norm_grad_1024x768", 1024, 768);
   rows("softmax_32x128", softmax_kernel, 32, 128, {1}, 1);
   rows("layer_norm_4x768", layer_norm_kernel, 4, 768, {1, 1, 1}, 3);
   rows("softmax_1536x128", softmax_kernel, 1536, 128, {1}, 1);

@@ -3,6 +3,7 @@
 #pragma once
 #include <math.h>
 
+#include "row_sums.h"
 #include "rows.h"
 
 namespace kaimo {
@@ -38,24 +39,42 @@ template <class A>
 struct RowMoments {
   A mean, inverse;
 
-  RowMoments(const A* x, int64_t n, const NormArgs& args) {
+  RowMoments(const A* x, int64_t n, const NormArgs& args) : mean(0) {
     const A count = static_cast<A>(n);
-    mean = args.centred ? reduce_row<SumOp>(x, n) / count : A(0);
+    A sum[1];
+    if (args.centred) {
+      row_sums(n, sum, [x](int64_t i, auto* term) { term[0] = pick<Pointed<decltype(term)>>(x + i); });
+      mean = sum[0] / count;
+    }
     const A centre = mean;
-    const A square = reduce_row<SumOp>(x, n, [centre](auto v) { return (v - centre) * (v - centre); });
-    inverse = A(1) / root(square / count + static_cast<A>(args.epsilon));
+    row_sums(n, sum, [x, centre](int64_t i, auto* term) {
+      const auto v = pick<Pointed<decltype(term)>>(x + i) - centre;
+      term[0] = v * v;
+    });
+    inverse = A(1) / root(sum[0] / count + static_cast<A>(args.epsilon));
   }
 };
+
+template <class A, bool has_weight, bool has_bias>
+KAIMO_NOINLINE void norm_values(const A* x, A* y, int64_t n, const A* weight, const A* bias, A mean, A inverse) {
+  each_vector<A>(n, [=](int64_t i, auto tag) {
+    using V = decltype(tag);
+    // The next row, if rows lie behind each other.
+    __builtin_prefetch(x + i + n);
+    __builtin_prefetch(y + i + n, 1);
+    V value = (pick<V>(x + i) - mean) * inverse;
+    if (has_weight) value *= pick<V>(weight + i);
+    if (has_bias) value += pick<V>(bias + i);
+    place(y + i, value);
+  });
+}
+
 template <class A>
 inline void norm_row(const A* x, A* y, int64_t n, const A* weight, const A* bias, const NormArgs& args) {
   const RowMoments<A> m(x, n, args);
-  if (weight != nullptr && bias != nullptr) {
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - m.mean) * m.inverse * weight[i] + bias[i];
-  } else if (weight != nullptr) {
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - m.mean) * m.inverse * weight[i];
-  } else {
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - m.mean) * m.inverse + (bias != nullptr ? bias[i] : A(0));
-  }
+  const auto values = weight ? (bias ? norm_values<A, true, true> : norm_values<A, true, false>)
+                             : (bias ? norm_values<A, false, true> : norm_values<A, false, false>);
+  values(x, y, n, weight, bias, m.mean, m.inverse);
 }
 
 // in[0] x, in[1] weight?, then bias?; out[0] y.
@@ -72,8 +91,9 @@ inline Status norm_forward(KernelCall& call, bool centred) {
     FloatCast cast;
     if (!(k == 0 ? args.has_weight : args.has_bias)) continue;
     if (!float_cast(call.in[at].dtype, &cast) || cast.value != job.cast[0].value) return Status::unsupported;
-    params[k] = scratch + k * bytes;
-    load_values(call.in[at++], cast, params[k]);
+    const Operand& param = call.in[at++];
+    params[k] = cast.direct && is_dense(param) ? param.data : scratch + k * bytes;
+    if (params[k] != param.data) load_values(param, cast, params[k]);
   }
   const bool wide = job.cast[0].value == 8;
   return for_each_row(call.pool, job, 0.6, [&](char* const* rows, int64_t, int) {
@@ -90,18 +110,31 @@ static Status layer_norm_kernel(KernelCall& call) { return norm_forward(call, tr
 static Status rms_norm_kernel(KernelCall& call) { return norm_forward(call, false); }
 
 // dx of a row, and its addition to the sums of dweight and dbias (either may be null).
+template <class A, bool has_weight>
+KAIMO_NOINLINE void norm_grad_values(const A* ct, const A* x, A* dx, int64_t n, const A* weight, A* dweight, A* dbias, const NormArgs& args) {
+  const RowMoments<A> m(x, n, args);
+  const A mean = m.mean, inverse = m.inverse;
+  A sum[2];
+  row_sums(n, sum, [=](int64_t i, auto* term) {
+    using V = Pointed<decltype(term)>;
+    const V grad = pick<V>(ct + i), normal = (pick<V>(x + i) - mean) * inverse;
+    if (dweight != nullptr) place(dweight + i, pick<V>(dweight + i) + grad * normal);
+    if (dbias != nullptr) place(dbias + i, pick<V>(dbias + i) + grad);
+    const V scaled = has_weight ? grad * pick<V>(weight + i) : grad;
+    term[0] = scaled * normal;
+    term[1] = scaled;
+  });
+  const A slope = sum[0] / static_cast<A>(n), offset = args.centred ? sum[1] / static_cast<A>(n) : A(0);
+  each_vector<A>(n, [=](int64_t i, auto tag) {
+    using V = decltype(tag);
+    const V grad = pick<V>(ct + i), scaled = has_weight ? grad * pick<V>(weight + i) : grad;
+    place(dx + i, V(inverse * (scaled - offset - (pick<V>(x + i) - mean) * inverse * slope)));
+  });
+}
+
 template <class A>
 inline void norm_grad_row(const A* ct, const A* x, A* dx, int64_t n, const A* weight, A* dweight, A* dbias, const NormArgs& args) {
-  const RowMoments<A> m(x, n, args);
-  const A count = static_cast<A>(n);
-  const auto scaled = [&](int64_t i) { return weight != nullptr ? ct[i] * weight[i] : ct[i]; };
-  const A slope = reduce_map<SumOp, A>(n, [&](int64_t i) { return scaled(i) * ((x[i] - m.mean) * m.inverse); }) / count;
-  const A offset = args.centred ? reduce_map<SumOp, A>(n, scaled) / count : A(0);
-  if (dweight != nullptr)
-    for (int64_t i = 0; i < n; i++) dweight[i] += ct[i] * ((x[i] - m.mean) * m.inverse);
-  if (dbias != nullptr)
-    for (int64_t i = 0; i < n; i++) dbias[i] += ct[i];
-  for (int64_t i = 0; i < n; i++) dx[i] = m.inverse * (scaled(i) - offset - (x[i] - m.mean) * m.inverse * slope);
+  (weight ? norm_grad_values<A, true> : norm_grad_values<A, false>)(ct, x, dx, n, weight, dweight, dbias, args);
 }
 
 // Sums over rows go through at most 64 partial sums of neighbouring rows, which then merge as a tree: the order depends on the number

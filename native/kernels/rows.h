@@ -116,8 +116,11 @@ inline Status for_each_row(Pool* pool, const RowJob& job, double element_ns, F f
   if (job.rows == 0 || job.n == 0) return Status::ok;
   const int inner = job.outer.rank - 1;
   int64_t lanes = 1;
-  bool buffered = false;
-  for (int k = 0; k < job.count; k++) buffered = buffered || !job.in_place(k);
+  bool buffered = false, in_place[kMaxRowOperands];
+  for (int k = 0; k < job.count; k++) {
+    in_place[k] = job.in_place(k);
+    buffered = buffered || !in_place[k];
+  }
   if (buffered && job.row.rank == 1 && inner >= 0 && job.row_stride(0) != 1) {
     lanes = 65536 / job.n;
     lanes = lanes < 1 ? 1 : lanes > kRowLanes ? kRowLanes : lanes;
@@ -146,7 +149,7 @@ inline Status for_each_row(Pool* pool, const RowJob& job, double element_ns, F f
         base[k] = job.data[k] + at.offset[k] + first * step[k];
       }
       const auto move = [&](int k) {
-        if (job.in_place(k)) return;
+        if (in_place[k]) return;
         char* buffer = scratch + k * lanes * pitch;
         if (lanes == 1) job.move(k, base[k], buffer);
         else if (job.cast[k].value == 4) job.move_lanes<uint32_t>(k, base[k], step[k], wide, buffer, pitch);
@@ -155,7 +158,7 @@ inline Status for_each_row(Pool* pool, const RowJob& job, double element_ns, F f
       for (int k = 0; k < job.inputs; k++) move(k);
       for (int64_t l = 0; l < wide; l++) {
         char* rows[kMaxRowOperands] = {};
-        for (int k = 0; k < job.count; k++) rows[k] = job.in_place(k) ? base[k] + l * step[k] : scratch + (k * lanes + l) * pitch;
+        for (int k = 0; k < job.count; k++) rows[k] = in_place[k] ? base[k] + l * step[k] : scratch + (k * lanes + l) * pitch;
         f(rows, unit / groups * columns + first + l, worker);
       }
       for (int k = job.inputs; k < job.count; k++) move(k);

@@ -2,6 +2,7 @@
 // -inf gives NaN, as torch does; single -inf entries give exactly 0 (softmax) and -inf (log_softmax).
 #pragma once
 #include "math.h"
+#include "row_sums.h"
 #include "rows.h"
 
 namespace kaimo {
@@ -25,12 +26,10 @@ inline float exp_of(float x) {
 }
 inline double exp_of(double x) { return ::exp(x); }
 
-// exp_of on a vector.
+// exp_of on a vector. From -87.7 down the scale is 2^-127, whose bits are those of 0.
 KAIMO_INLINE vf32 vexp_of(vf32 x) {
-  const vf32 low = vsplat(-87.3365448f);
-  const ExpParts e = exp_parts(vgreater(low, x));
-  const vf32 y = exp_polynomial(e.r) * exp_scale(e.z);
-  return x < low ? vf32{} : y;
+  const ExpParts e = exp_parts(vgreater(vsplat(-88.0f), x));
+  return exp_polynomial(e.r) * exp_scale(e.z);
 }
 inline float log_of(float x) { return log_f32(x); }
 inline double log_of(double x) { return ::log(x); }
@@ -123,16 +122,24 @@ struct SoftmaxRows {
   static void softmax_grad(char* const* rows, int64_t n) {
     const A *ct = reinterpret_cast<const A*>(rows[0]), *y = reinterpret_cast<const A*>(rows[1]);
     A* dx = reinterpret_cast<A*>(rows[2]);
-    const A total = reduce_map<SumOp, A>(n, [&](int64_t i) { return ct[i] * y[i]; });
-    for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (ct[i] - total);
+    A total[1];
+    row_sums(n, total, [=](int64_t i, auto* term) {
+      using V = Pointed<decltype(term)>;
+      term[0] = pick<V>(ct + i) * pick<V>(y + i);
+    });
+    each_vector<A>(n, [=](int64_t i, auto tag) {
+      using V = decltype(tag);
+      place(dx + i, V(pick<V>(y + i) * (pick<V>(ct + i) - total[0])));
+    });
   }
 
   // dx = ct - exp(y) * sum(ct)
   static void log_softmax_grad(char* const* rows, int64_t n) {
     const A *ct = reinterpret_cast<const A*>(rows[0]), *y = reinterpret_cast<const A*>(rows[1]);
     A* dx = reinterpret_cast<A*>(rows[2]);
-    const A total = reduce_row<SumOp>(ct, n);
-    for (int64_t i = 0; i < n; i++) dx[i] = ct[i] - exp_of(y[i]) * total;
+    A total[1];
+    row_sums(n, total, [=](int64_t i, auto* term) { term[0] = pick<Pointed<decltype(term)>>(ct + i); });
+    for (int64_t i = 0; i < n; i++) dx[i] = ct[i] - exp_of(y[i]) * total[0];
   }
 };
 

@@ -57,7 +57,7 @@ const values = (shapes: readonly Shape[], dtype: DType): Value[] => shapes.map((
 
 test('native softmax and log_softmax along every dimension', native, () => {
   for (const dtype of FLOATS)
-    for (const shape of [[7], [3, 5], [2, 33, 4], [4, 257]])
+    for (const shape of [[7], [3, 5], [2, 33, 4], [4, 257], [2, 1100]])
       for (let dim = 0; dim < shape.length; dim++) {
         checkComposite(values([shape], dtype), (x) => [softmax(x, dim)], { scale: 20, floor: 0.1 })
         checkComposite(values([shape], dtype), (x) => [logSoftmax(x, dim)], { scale: 20, floor: 1 })
@@ -84,6 +84,12 @@ test('native layer, RMS and group norm', native, () => {
       options,
     )
     checkComposite(values([[70, 17], [17]], dtype), (x, weight) => [rmsNormAxes(x, 1, { weight })], options)
+    // Sums of one lane, of all lanes and a rest, of several blocks.
+    for (const n of [1, 31, 32, 77, 1024, 2100])
+      checkComposite(values([[3, n], [n], [n]], dtype), (x, weight, bias) => [layerNormAxes(x, 1, { weight, bias })], {
+        ...options,
+        scale: 400,
+      })
     checkComposite(
       values([[2, 6, 5], [6], [6]], dtype),
       (x, weight, bias) => [groupNorm(x, 3, { weight, bias })],
