@@ -25,16 +25,15 @@ struct GruForward {
     for (int64_t g = 0; g < 2; ++g) {
       const T *x = projected + at * 3 * units + g * units + part.unit0, *sums = z + g * kNr<T>, *shift = b + g * units;
       T* y = gates + at * 3 * units + g * units + part.unit0;
-#pragma GCC ivdep
-      for (int64_t u = 0; u < part.units; ++u) y[u] = rnn_sigmoid(x[u] + (sums[u] + shift[u]));
+      each_unit_vector<T>(part.units, [=](UnitVector<T> v) __attribute__((always_inline)) { v.put(y, rnn_sigmoid(v.get(x) + (v.get(sums) + v.get(shift)))); });
     }
     const T *r = gates + at * 3 * units + part.unit0, *update = r + units, *x = projected + at * 3 * units + 2 * units + part.unit0;
     T *n = gates + at * 3 * units + 2 * units + part.unit0, *scaled = recurrent + at * units + part.unit0, *h = hidden + at * units + part.unit0;
-#pragma GCC ivdep
-    for (int64_t u = 0; u < part.units; ++u) {
-      scaled[u] = z[2 * kNr<T> + u] + b[2 * units + u];
-      n[u] = rnn_tanh(x[u] + r[u] * scaled[u]);
-    }
+    each_unit_vector<T>(part.units, [=](UnitVector<T> v) __attribute__((always_inline)) {
+      const auto sum = v.get(z + 2 * kNr<T>) + v.get(b + 2 * units);
+      v.put(scaled, sum);
+      v.put(n, rnn_tanh(v.get(x) + v.get(r) * sum));
+    });
     if (!shape.reads(part.step, row)) {
       __builtin_memcpy(h, h_old, sizeof(T) * size_t(part.units));
       return;

@@ -24,13 +24,10 @@ struct LstmForward {
       const T* x = projected + at * 4 * units + g * units + part.unit0;
       const T* z = part.sums + row * width + g * kNr<T>;
       T* y = gates + at * 4 * units + g * units + part.unit0;
-      if (g == 2) {
-#pragma GCC ivdep
-        for (int64_t u = 0; u < part.units; ++u) y[u] = rnn_tanh(x[u] + z[u]);
-      } else {
-#pragma GCC ivdep
-        for (int64_t u = 0; u < part.units; ++u) y[u] = rnn_sigmoid(x[u] + z[u]);
-      }
+      each_unit_vector<T>(part.units, [=](UnitVector<T> at) __attribute__((always_inline)) {
+        const auto sum = at.get(x) + at.get(z);
+        at.put(y, g == 2 ? rnn_tanh(sum) : rnn_sigmoid(sum));
+      });
     }
   }
 
@@ -56,12 +53,11 @@ struct LstmForward {
         __builtin_memcpy(c, c_old, sizeof(T) * size_t(part.units));
         continue;
       }
-#pragma GCC ivdep
-      for (int64_t u = 0; u < part.units; ++u) {
-        const T cell = f[u] * c_old[u] + i[u] * g[u];
-        c[u] = cell;
-        h[u] = o[u] * rnn_tanh(cell);
-      }
+      each_unit_vector<T>(part.units, [=](UnitVector<T> at) __attribute__((always_inline)) {
+        const auto cell = at.get(f) * at.get(c_old) + at.get(i) * at.get(g);
+        at.put(c, cell);
+        at.put(h, at.get(o) * rnn_tanh(cell));
+      });
     }
     product->put(1 - part.side, part.tile0, part.tile1, part.unit0, part.units, hidden + (part.step * shape.rows + part.row0) * units + part.unit0, units, 1, part.buffer);
   }
@@ -114,18 +110,19 @@ struct LstmBackward {
       }
       return;
     }
-#pragma GCC ivdep
-    for (int64_t u = 0; u < part.units; ++u) {
-      const T own_h = held_h[u] + back[u] + dh_row[u], squashed = rnn_tanh(c[u]);
-      const T cell = held_c[u] + dc_row[u] + own_h * (o[u] * (T(1) - squashed * squashed));
-      const T in = i[u], forget = f[u], fresh = g[u], out = o[u];
-      di[u] = cell * (fresh * (in * (T(1) - in)));
-      df[u] = cell * (c_old[u] * (forget * (T(1) - forget)));
-      dg[u] = cell * (in * (T(1) - fresh * fresh));
-      d_o[u] = own_h * (squashed * (out * (T(1) - out)));
-      held_h[u] = T(0);
-      held_c[u] = cell * forget;
-    }
+    each_unit_vector<T>(part.units, [=](UnitVector<T> at) __attribute__((always_inline)) {
+      using V = typename Vec<T>::type;
+      const V in = at.get(i), forget = at.get(f), fresh = at.get(g), out = at.get(o), one = vsplat(T(1));
+      const V own_h = at.get(held_h) + at.get(back) + at.get(dh_row), squashed = rnn_tanh(at.get(c));
+      const V cell = at.get(held_c) + at.get(dc_row) + own_h * (out * (one - squashed * squashed));
+      const V before = at.get(c_old);
+      at.put(di, cell * (fresh * (in * (one - in))));
+      at.put(df, cell * (before * (forget * (one - forget))));
+      at.put(dg, cell * (in * (one - fresh * fresh)));
+      at.put(d_o, own_h * (squashed * (out * (one - out))));
+      at.put(held_h, V{});
+      at.put(held_c, cell * forget);
+    });
   }
 
   void part(const StepPart<T>& part) const {

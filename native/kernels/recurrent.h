@@ -4,45 +4,67 @@
 // packed once a call. A task owns a block of kNr units and some tiles of rows: it multiplies, then runs the gates while the sums are in its
 // cache. Sums are those of gemm.h, so that kernel and body agree but for the order in which results of one product are added.
 #pragma once
+#include "activation.h"
 #include "gemm.h"
-#include "math.h"
 
 namespace kaimo {
 namespace {
 
-// exp(x) - 1 for x <= 0, or exp(x) (`less` 0): exp_f32 without what only positive arguments need. NaN stays; exp ends at 1e-38, not at 0.
-template <int less>
-KAIMO_INLINE float exp_falling(float x) {
-  constexpr float least = less ? -20.0f : -87.0f;
-  const float clamped = x < least ? least : x;
-  const float z = sfma(clamped, 1.44269504f, kRoundF);
-  const float n = z - kRoundF;
-  const float r = sfma(n, 0.000212194442f, sfma(n, -0.693359375f, clamped));
-  float q = sfma(0.00019845877f, r, 0.0013940628f);
-  q = sfma(q, r, 0.00833339f);
-  q = sfma(q, r, 0.041666362f);
-  q = sfma(q, r, 0.16666666f);
-  q = sfma(q, r, 0.5f);
-  q = sfma(q * r, r, r);
-  // The integer n stands in the low bits of z: shifted up, it adds to the exponent of 1.
-  const float scale = bit_cast<float>((bit_cast<uint32_t>(z) << 23) + 0x3f800000u);
-  return less ? sfma(scale, q, scale - 1.0f) : sfma(scale, q, scale);
+// tanh(x) = -t / (2 + t) with t = exp(-2|x|) - 1: one exponential and one division, at most 2.5 ulp off, which a sum over steps does not
+// notice. NaN stays.
+KAIMO_INLINE vf32 rnn_tanh(vf32 x) {
+  const vi32 sign = vsplat(int32_t(INT32_MIN));
+  const ExpParts e = exp_parts(vgreater(vsplat(-20.0f), vsplat(-2.0f) * (vf32)((vi32)x & ~sign)));
+  vf32 q = vfma(vsplat(0.00019845877f), e.r, vsplat(0.0013940628f));
+  q = vfma(q, e.r, vsplat(0.00833339f));
+  q = vfma(q, e.r, vsplat(0.041666362f));
+  q = vfma(q, e.r, vsplat(0.16666666f));
+  q = vfma(q, e.r, vsplat(0.5f));
+  q = vfma(q * e.r, e.r, e.r);
+  const vf32 scale = exp_scale(e.z), t = vfma(scale, q, scale - vsplat(1.0f));
+  return (vf32)((vi32)(t / (vsplat(-2.0f) - t)) | ((vi32)x & sign));
+}
+KAIMO_INLINE vf32 rnn_sigmoid(vf32 x) { return sigmoid_f32(x); }
+KAIMO_INLINE vf64 rnn_tanh(vf64 x) {
+  for (int l = 0; l < Vec<double>::n; ++l) x[l] = ::tanh(x[l]);
+  return x;
+}
+KAIMO_INLINE vf64 rnn_sigmoid(vf64 x) {
+  for (int l = 0; l < Vec<double>::n; ++l) {
+    const double e = ::exp(x[l] < 0 ? x[l] : -x[l]);
+    x[l] = (x[l] < 0 ? e : 1.0) / (1.0 + e);
+  }
+  return x;
 }
 
-// The two functions of every step, each one exponential and one division: at most 2.5 ulp off, which a sum over steps does not notice.
-KAIMO_INLINE float rnn_tanh(float x) {
-  const float t = exp_falling<1>(-2.0f * __builtin_fabsf(x));
-  const float y = -t / (2.0f + t);
-  return bit_cast<float>(bit_cast<int32_t>(y) | (bit_cast<int32_t>(x) & INT32_MIN));
-}
-KAIMO_INLINE double rnn_tanh(double x) { return ::tanh(x); }
-KAIMO_INLINE float rnn_sigmoid(float x) {
-  const float e = exp_falling<0>(-__builtin_fabsf(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
-}
-KAIMO_INLINE double rnn_sigmoid(double x) {
-  const double e = ::exp(x < 0 ? x : -x);
-  return (x < 0 ? e : 1.0) / (1.0 + e);
+// Where the vectors of a run of units lie: `left` of them whole, or the rest, which is copied.
+template <typename T>
+struct UnitVector {
+  using V = typename Vec<T>::type;
+  int64_t unit, left;
+  bool whole() const { return left >= Vec<T>::n; }
+  V get(const T* p) const {
+    if (whole()) return vload(p + unit);
+    V v = {};
+    __builtin_memcpy(&v, p + unit, sizeof(T) * size_t(left));
+    return v;
+  }
+  void put(T* p, V v) const {
+    if (whole()) return vstore(p + unit, v);
+    __builtin_memcpy(p + unit, &v, sizeof(T) * size_t(left));
+  }
+};
+
+// f for all vectors of `units` units. A full block is the common case, and unrolls.
+template <typename T, typename F>
+KAIMO_INLINE void each_unit_vector(int64_t units, F f) {
+  constexpr int n = Vec<T>::n;
+  if (units == kNr<T>) {
+    KAIMO_UNROLL(4)
+    for (int j = 0; j < kNv; ++j) f(UnitVector<T>{j * n, n});
+    return;
+  }
+  for (int64_t u = 0; u < units; u += n) f(UnitVector<T>{u, units - u});
 }
 
 // Rows of a task: A's tiles and the sums stay in the L2 cache.

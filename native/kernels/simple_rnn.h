@@ -30,8 +30,7 @@ struct RnnForward {
       } else if (rectified) {
         for (int64_t u = 0; u < part.units; ++u) h[u] = relu(x[u] + z[u]);
       } else {
-#pragma GCC ivdep
-        for (int64_t u = 0; u < part.units; ++u) h[u] = rnn_tanh(x[u] + z[u]);
+        each_unit_vector<T>(part.units, [=](UnitVector<T> v) __attribute__((always_inline)) { v.put(h, rnn_tanh(v.get(x) + v.get(z))); });
       }
     }
     product->put(1 - part.side, part.tile0, part.tile1, part.unit0, part.units, hidden + (part.step * shape.rows + part.row0) * units + part.unit0, units, 1, part.buffer);
