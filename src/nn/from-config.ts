@@ -24,7 +24,11 @@ export function registerLayer(name: string, make: LayerMaker): void {
   custom.set(name, make)
 }
 
-const types: Readonly<Record<string, LayerType>> = LAYER_TYPES
+// Keras' older files name some classes as its sources do.
+const types: Readonly<Record<string, LayerType>> = {
+  ...LAYER_TYPES,
+  GroupedQueryAttention: LAYER_TYPES.GroupQueryAttention,
+}
 
 /** Plain values for tuples and layers for nested layers. */
 function revive(value: unknown): unknown {

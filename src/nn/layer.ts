@@ -165,6 +165,11 @@ export abstract class Layer extends Module {
     return [...new Set(all)]
   }
 
+  /** {@link weights} as Keras' files hold them. */
+  get savedWeights(): Parameter[] {
+    return this.weights
+  }
+
   /** {@link call} in steps: layers of layers pause after each. */
   // biome-ignore lint/correctness/useYield: a layer alone is one step
   *callSteps(inputs: Inputs, context: CallContext): Steps<Inputs> {

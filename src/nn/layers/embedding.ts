@@ -3,9 +3,10 @@ import type { ConstraintLike } from '../constraints.js'
 import type { InitializerLike } from '../initializers.js'
 import { type CallContext, Layer, type LayerOptions } from '../layer.js'
 import type { RegularizerLike } from '../regularizers.js'
+import { LowRank, type LowRankOptions, lowRankSettings } from './low-rank.js'
 import { checkCount } from './options.js'
 
-export interface EmbeddingOptions extends LayerOptions {
+export interface EmbeddingOptions extends LayerOptions, LowRankOptions {
   embeddingsInitializer?: InitializerLike
   embeddingsRegularizer?: RegularizerLike
   embeddingsConstraint?: ConstraintLike
@@ -17,6 +18,7 @@ export interface EmbeddingOptions extends LayerOptions {
 export class Embedding extends Layer {
   override readonly className: string = 'Embedding'
   embeddings!: Parameter
+  #lowRank: LowRank | null = null
 
   constructor(
     readonly inputDim: number,
@@ -30,6 +32,7 @@ export class Embedding extends Layer {
       embeddingsRegularizer: options.embeddingsRegularizer ?? null,
       embeddingsConstraint: options.embeddingsConstraint ?? null,
       maskZero: options.maskZero ?? false,
+      ...lowRankSettings(options),
     })
     checkCount('Embedding', 'inputDim', inputDim)
     checkCount('Embedding', 'outputDim', outputDim)
@@ -41,11 +44,21 @@ export class Embedding extends Layer {
       regularizer: this.options.embeddingsRegularizer,
       constraint: this.options.embeddingsConstraint,
     })
+    if (!this.options.loraRank) return
+    if (this.options.embeddingsConstraint)
+      throw new RangeError(`Embedding ${this.name}: loraRank and embeddingsConstraint exclude each other`)
+    this.#lowRank = new LowRank(this.embeddings, this.options, 'embeddings', (name, shape, initializer) =>
+      this.addWeight(name, shape, { initializer, regularizer: this.options.embeddingsRegularizer }),
+    )
+  }
+
+  override get savedWeights(): Parameter[] {
+    return this.#lowRank?.saved(this.weights) ?? this.weights
   }
 
   override call(indices: Tensor): Tensor {
     // Arrays of numbers come as f32; Keras takes those, too.
-    return embedding(indices.dtype === 'i64' ? indices : indices.to('i32'), this.embeddings)
+    return embedding(indices.dtype === 'i64' ? indices : indices.to('i32'), this.#lowRank?.whole ?? this.embeddings)
   }
 
   protected override passMask(indices: Tensor, output: Tensor, context: CallContext): void {

@@ -144,6 +144,42 @@ function toAspectRatio(images: Tensor, [height, width]: readonly number[], first
   return centred(centred(images, first, newRows, ratio.fillValue), first + 1, newColumns, ratio.fillValue)
 }
 
+/** The middle of images [batch, height, width, channels]; those that are smaller are cropped to the aspect ratio and enlarged. */
+export class CenterCrop extends Layer {
+  override readonly className: string = 'CenterCrop'
+  private readonly dataFormat: DataFormat
+
+  constructor(
+    private readonly height: number,
+    private readonly width: number,
+    options: LayerOptions & { dataFormat?: DataFormat } = {},
+  ) {
+    const dataFormat = options.dataFormat ?? 'channels_last'
+    super(options, { height, width, dataFormat })
+    checkCount('CenterCrop', 'height', height)
+    checkCount('CenterCrop', 'width', width)
+    this.dataFormat = dataFormat
+  }
+
+  override call(x: Tensor): Tensor {
+    const images = this.toFloat(x)
+    const batch = images.ndim === 4 ? images : images.unsqueeze(0)
+    const size = [this.height, this.width]
+    const first = this.dataFormat === 'channels_last' ? 1 : 2
+    const fits = size.every((extent, i) => extent <= batch.shape[first + i])
+    const [height, width] = size
+    const cropped = fits
+      ? centred(centred(batch, first, height, 0), first + 1, width, 0)
+      : resizeImages(
+          toAspectRatio(batch, size, first, { crop: true, pad: false, fillValue: 0 }),
+          size,
+          'bilinear',
+          this.dataFormat,
+        )
+    return images.ndim === 4 ? cropped : cropped.squeeze(0)
+  }
+}
+
 /** Images of any size -> [batch, height, width, channels]. */
 export class Resizing extends Layer {
   override readonly className: string = 'Resizing'

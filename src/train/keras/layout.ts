@@ -1,4 +1,4 @@
-import { type Layer, Model, Recurrent, StackedRNNCells, snakeName } from '../../nn/index.js'
+import { GroupQueryAttention, type Layer, Model, Recurrent, StackedRNNCells, snakeName } from '../../nn/index.js'
 import type { Parameter } from '../../tensor/index.js'
 
 /** Weights of one layer and their place in Keras' weight files. */
@@ -12,6 +12,7 @@ export interface WeightGroup {
 /** Names of Keras' properties that differ from ours. */
 const PROPERTIES: Readonly<Record<string, string>> = {
   query: 'query_dense',
+  gate: 'gate_dense',
   key: 'key_dense',
   value: 'value_dense',
   attention_output: 'output_dense',
@@ -19,11 +20,14 @@ const PROPERTIES: Readonly<Record<string, string>> = {
 
 const join = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
 
+/** Classes that have another name in Keras' sources than for users. */
+const PYTHON_NAMES: Readonly<Record<string, string>> = { GroupQueryAttention: 'grouped_query_attention' }
+
 /** `dense`, `dense_1`, ...: Keras numbers the layers of a list by their classes, not by their names. */
 function numbered(layers: readonly Layer[]): (readonly [name: string, layer: Layer])[] {
   const used = new Map<string, number>()
   return layers.map((layer) => {
-    const base = snakeName(layer.className)
+    const base = PYTHON_NAMES[layer.className] ?? snakeName(layer.className)
     const count = used.get(base) ?? 0
     used.set(base, count + 1)
     return [count === 0 ? base : `${base}_${count}`, layer]
@@ -36,7 +40,8 @@ function partsOf(layer: Layer): (readonly [property: string, part: Layer])[] {
     numbered(layers).map(([name, part]) => [`${folder}/${name}`, part] as const)
   if (layer instanceof Model) return within('layers', layer.layers)
   if (layer instanceof StackedRNNCells) return within('cells', layer.cells)
-  return layer.parts.map(([name, part]) => [PROPERTIES[name] ?? name, part])
+  const hidden = layer instanceof GroupQueryAttention ? '_' : ''
+  return layer.parts.map(([name, part]) => [`${hidden}${PROPERTIES[name] ?? name}`, part])
 }
 
 /**
@@ -50,7 +55,7 @@ export function weightGroups(model: Model): WeightGroup[] {
     if (seen.has(layer)) return
     seen.add(layer)
     const inner = new Set(layer.parts.flatMap(([, part]) => part.weights))
-    const own = layer.weights.filter((weight) => !inner.has(weight))
+    const own = layer.savedWeights.filter((weight) => !inner.has(weight))
     // Keras puts the weights of recurrent layers into their cell.
     if (own.length > 0)
       groups.push({ path: layer instanceof Recurrent ? join(path, 'cell') : path, layer, weights: own })

@@ -41,17 +41,26 @@ export interface ThresholdOptions {
   topK?: number | null
 }
 
-/** Counts at several thresholds: [thresholds] each. */
+/** Labels apart, and their weights. */
+interface LabelOptions {
+  /** Counts each of so many labels (last dimension) apart. */
+  readonly apart?: number | null
+  /** Weights of labels (last dimension) that are counted together. */
+  readonly labelWeights?: readonly number[] | null
+}
+
+/** Counts at several thresholds: [thresholds] each, or [thresholds, labels]. */
 abstract class ThresholdMetric extends Metric {
   private readonly counters: Record<keyof Counts, Parameter>
 
   constructor(
     name: string,
     protected readonly thresholds: readonly number[],
-    private readonly selection: ThresholdOptions = {},
+    private readonly selection: ThresholdOptions & LabelOptions = {},
   ) {
     super(name)
-    const shape = [thresholds.length]
+    const { apart } = selection
+    const shape = apart ? [thresholds.length, apart] : [thresholds.length]
     this.counters = {
       truePositives: this.state(shape),
       falsePositives: this.state(shape),
@@ -80,10 +89,13 @@ abstract class ThresholdMetric extends Metric {
 
   override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
     const given = this.ofClass(this.largest(this.scores(yPred)))
-    const predictions = given.reshape([1, -1])
-    const positive = ne(this.ofClass(yTrue).to('i32'), constant(0, 'i32')).reshape([1, -1])
-    const weights = weightsFor(given, weight)?.reshape([1, -1]) ?? ones([1, predictions.shape[1]])
-    const limits = tensor([...this.thresholds]).reshape([-1, 1])
+    const { apart, labelWeights } = this.selection
+    const flat = (x: Tensor): Tensor => x.reshape(apart ? [1, -1, apart] : [1, -1])
+    const predictions = flat(given)
+    const positive = flat(ne(this.ofClass(yTrue).to('i32'), constant(0, 'i32')))
+    const plain = weightsFor(given, weight) ?? ones(given.shape)
+    const weights = flat(labelWeights ? mul(plain, tensor([...labelWeights])) : plain)
+    const limits = tensor([...this.thresholds]).reshape(apart ? [-1, 1, 1] : [-1, 1])
     const called = gt(predictions, limits)
     const count = (cell: Parameter, hits: Tensor): void => {
       cell.value = add(cell.value, sum(mul(hits.to('f32'), weights), 1))
@@ -151,6 +163,10 @@ export interface AUCOptions {
   summationMethod?: 'interpolation' | 'minoring' | 'majoring'
   /** Predictions are logits. */
   fromLogits?: boolean
+  /** The mean of the areas of so many labels (last dimension), each by itself. */
+  labels?: number | null
+  /** Weights of labels: in the mean of areas, or of the counts where labels are not apart. */
+  labelWeights?: readonly number[] | null
 }
 
 const HEIGHTS: Record<string, (a: Tensor, b: Tensor) => Tensor> = {
@@ -171,7 +187,11 @@ export class AUC extends ThresholdMetric {
       given
         ? [-EPSILON, ...[...given].sort((a, b) => a - b), 1 + EPSILON]
         : evenThresholds(options.numThresholds ?? 200),
+      { apart: options.labels, labelWeights: options.labels ? null : options.labelWeights },
     )
+    const { labels, labelWeights } = options
+    if (labels && labelWeights && labelWeights.length !== labels)
+      throw new RangeError(`${name}: ${labels} labels need as many labelWeights, got ${labelWeights.length}`)
     if (!HEIGHTS[this.method]) throw new RangeError(`${name}: unknown summationMethod '${this.method}'`)
   }
 
@@ -190,11 +210,21 @@ export class AUC extends ThresholdMetric {
     return this.method === 'interpolation' ? this.precisionRecall() : this.area(found, ratio(tp, add(tp, fp)))
   }
 
+  /** The sum over thresholds; of labels apart the mean. */
+  private total(terms: Tensor): Tensor {
+    const areas = sum(terms, 0)
+    const { labels, labelWeights } = this.options
+    if (!labels) return areas
+    if (!labelWeights) return areas.mean()
+    const weights = tensor([...labelWeights])
+    return ratio(sum(mul(areas, weights)), sum(weights))
+  }
+
   private area(x: Tensor, y: Tensor): Tensor {
     const n = this.thresholds.length
     const left = (t: Tensor): Tensor => t.narrow(0, 0, n - 1)
     const right = (t: Tensor): Tensor => t.narrow(0, 1, n - 1)
-    return sum(mul(sub(left(x), right(x)), HEIGHTS[this.method](left(y), right(y))))
+    return this.total(mul(sub(left(x), right(x)), HEIGHTS[this.method](left(y), right(y))))
   }
 
   /** Davis and Goadrich 2006: interpolates true positives, not precision. */
@@ -212,7 +242,7 @@ export class AUC extends ThresholdMetric {
     const both = logicalAnd(gt(left(p), zero), gt(right(p), zero))
     const safe = where(both, div(left(p), where(both, maximum(right(p), zero), constant(1, 'f32'))), constant(1, 'f32'))
     const gain = mul(slope, add(dtp, mul(intercept, safe.log())))
-    return sum(ratio(gain, maximum(add(right(tp), right(fn)), zero)))
+    return this.total(ratio(gain, maximum(add(right(tp), right(fn)), zero)))
   }
 }
 

@@ -113,16 +113,16 @@ const MAKERS: Record<string, Maker> = {
   falsepositives: counted(confusion.falsePositives),
   truenegatives: counted(confusion.trueNegatives),
   falsenegatives: counted(confusion.falseNegatives),
-  auc: (name, config) => {
-    if (option(config, 'multiLabel')) throw new RangeError('AUC of several labels apart (multi_label) is not supported')
-    return new confusion.AUC(name, {
+  auc: (name, config, shapes) =>
+    new confusion.AUC(name, {
       curve: option(config, 'curve'),
       numThresholds: option(config, 'numThresholds'),
       thresholds: option(config, 'thresholds'),
       summationMethod: option(config, 'summationMethod'),
       fromLogits: option(config, 'fromLogits'),
-    })
-  },
+      labels: option(config, 'multiLabel') ? (option(config, 'numLabels') ?? shapes.yPred.at(-1)) : null,
+      labelWeights: option(config, 'labelWeights'),
+    }),
   ...Object.fromEntries(Object.keys(confusion.CONSTRAINED).map((key) => [key, constrained(key)])),
   pearsoncorrelation: averaged(pearsonCorrelation),
   concordancecorrelation: averaged(concordanceCorrelation),

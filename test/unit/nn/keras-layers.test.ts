@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as nn from '../../../src/nn/index.js'
 import { type Tensor, tensor } from '../../../src/tensor/index.js'
+import { makeMetric } from '../../../src/train/index.js'
 import { numbers } from './helpers.js'
 
 /** Layers against Keras: `data/keras_layers.py` made the numbers. */
@@ -13,13 +14,25 @@ interface Case {
   readonly shapes: readonly (readonly number[])[]
   readonly masks: readonly (boolean[][] | null)[] | null
   readonly training: boolean
+  readonly inputs: readonly number[][][] | null
   readonly outputs: readonly (readonly number[][])[]
   readonly weights: readonly number[][] | null
 }
 
-const { cases, ctc } = JSON.parse(readFileSync(new URL('data/keras_layers.json', import.meta.url), 'utf8')) as {
+interface Bins {
+  readonly numBins: number
+  readonly epsilon: number
+  readonly sizes: readonly number[]
+  readonly boundaries: readonly number[]
+}
+
+const { cases, ctc, bins, auc } = JSON.parse(
+  readFileSync(new URL('data/keras_layers.json', import.meta.url), 'utf8'),
+) as {
   cases: readonly Case[]
   ctc: readonly number[]
+  bins: readonly Bins[]
+  auc: readonly { readonly config: Record<string, unknown>; readonly value: number }[]
 }
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
@@ -36,13 +49,13 @@ function close(got: readonly number[], want: readonly number[], what: string): v
   })
 }
 
-for (const { name, layer: object, shapes, masks, training, outputs, weights } of cases) {
+for (const { name, layer: object, shapes, masks, training, inputs: given, outputs, weights } of cases) {
   test(`${name} as in Keras`, async () => {
     const layer = nn.layerFromConfig(object)
     layer.ensureBuilt(shapes.length > 1 ? shapes : shapes[0])
     for (const [i, weight] of layer.weights.entries()) weight.value = wave(weight.shape, i + 1)
     for (const [call, want] of outputs.entries()) {
-      const inputs = shapes.map((shape, i) => wave(shape, 10 + i + 5 * call))
+      const inputs = given?.map((x) => tensor(x)) ?? shapes.map((shape, i) => wave(shape, 10 + i + 5 * call))
       const context = nn.callContext(training)
       masks?.forEach((mask, i) => {
         if (mask) context.masks.set(inputs[i], tensor(mask))
@@ -59,6 +72,46 @@ for (const { name, layer: object, shapes, masks, training, outputs, weights } of
     assert.deepEqual(again.config(), layer.config())
   })
 }
+
+test('Discretization finds boundaries as in Keras', async () => {
+  for (const { numBins, epsilon, sizes, boundaries } of bins) {
+    const layer = nn.discretization({ numBins, epsilon })
+    assert.throws(() => layer.forward(wave([2], 0)), /call adapt/)
+    for (const [i, n] of sizes.entries()) await layer.adapt(wave([n], i + 1))
+    close(layer.config().bin_boundaries as number[], boundaries, `${numBins} bins`)
+    const again = nn.layerFromConfig({ class_name: 'Discretization', config: layer.config() })
+    assert.deepEqual(await numbers(again.forward(wave([9], 3))), await numbers(layer.forward(wave([9], 3))))
+  }
+})
+
+test('AUC of labels apart and of weighted labels as in Keras', async () => {
+  for (const { config, value } of auc) {
+    const metric = makeMetric({ class_name: 'AUC', config }, { yTrue: [5, 3], yPred: [5, 3] })
+    for (const k of [0, 1]) {
+      const shift = config.from_logits ? 0 : 0.5
+      metric.update(
+        wave([5, 3], 8 + k)
+          .gt(0)
+          .to('f32'),
+        wave([5, 3], 3 + k)
+          .mul(0.8)
+          .add(shift),
+        tensor([1, 2, 1, 0.5, 1]),
+      )
+    }
+    close(await numbers(metric.result()), [value], JSON.stringify(config))
+  }
+})
+
+test('an adapted layer trains its product alone', () => {
+  const layer = nn.dense(3, { loraRank: 2 })
+  layer.ensureBuilt([null, 4])
+  assert.deepEqual(
+    layer.trainableParameters().map(({ name }) => name.split('/')[1]),
+    ['bias', 'lora_kernel_a', 'lora_kernel_b'],
+  )
+  assert.throws(() => nn.dense(3, { loraRank: 2, kernelConstraint: 'non_neg' }).ensureBuilt([null, 4]), /exclude/)
+})
 
 test('CTC as in Keras', async () => {
   const labels = tensor(

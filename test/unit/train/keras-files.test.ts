@@ -14,7 +14,7 @@ import { loadKerasModel, loadKerasWeights, loadModel, saveKerasModel } from '../
 
 const folder = fileURLToPath(new URL('fixtures/keras', import.meta.url))
 const fixture = (name: string): string => join(folder, name)
-const MODELS = ['recurrent', 'attention', 'nested', 'images', 'normalized', 'cells']
+const MODELS = ['recurrent', 'attention', 'nested', 'images', 'normalized', 'cells', 'adapted']
 
 const expected = parseSafetensors(await readFile(fixture('expected.safetensors')))
 const reference = (key: string): Tensor => {

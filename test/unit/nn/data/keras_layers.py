@@ -22,24 +22,32 @@ def flat(x):
 cases = []
 
 
-def case(name, class_name, config, shapes, masks=None, training=False, calls=1, keep_weights=False, apart=False):
+def case(name, class_name, config, shapes, masks=None, training=False, calls=1, keep_weights=False, apart=False, spread=False, inputs=None):
     layer = getattr(layers, class_name)(**config) if not callable(config) else config()
     first = [wave(s, 10 + i) for i, s in enumerate(shapes)]
     call = lambda x: x if len(x) > 1 else x[0]
-    layer.build([x.shape for x in first] if len(first) > 1 and not apart else first[0].shape)
+    if spread:
+        layer.build(*[x.shape for x in first])
+    else:
+        layer.build([x.shape for x in first] if len(first) > 1 and not apart else first[0].shape)
     fill(layer)
     outputs = []
     for n in range(calls):
         x = [ops.convert_to_tensor(wave(s, 10 + i + 5 * n)) for i, s in enumerate(shapes)]
+        if inputs is not None:
+            x = [ops.convert_to_tensor(np.array(i, "float32")) for i in inputs]
         kwargs = {}
         if masks is not None:
             m = [None if k is None else ops.convert_to_tensor(np.array(k)) for k in masks]
-            kwargs["mask"] = m if len(m) > 1 else m[0]
+            if spread:
+                kwargs.update(query_mask=m[0], value_mask=m[1])
+            else:
+                kwargs["mask"] = m if len(m) > 1 else m[0]
         if training is not None:
             kwargs["training"] = training
-        y = layer(x[0], x[1:], **kwargs) if apart else layer(call(x), **kwargs)
+        y = layer(x[0], x[1:], **kwargs) if apart else layer(*x, **kwargs) if spread else layer(call(x), **kwargs)
         outputs.append([flat(v) for v in keras.tree.flatten(y)])
-    cases.append({"name": name, "layer": {"class_name": class_name, "config": layer.get_config()}, "shapes": shapes, "masks": masks, "training": bool(training),
+    cases.append({"name": name, "layer": {"class_name": class_name, "config": layer.get_config()}, "shapes": shapes, "masks": masks, "training": bool(training), "inputs": inputs,
                   "outputs": outputs, "weights": [flat(w) for w in layer.get_weights()] if keep_weights else None})
 
 
@@ -76,10 +84,41 @@ case("rnn_simple_cell", "RNN", lambda: layers.RNN(layers.SimpleRNNCell(3), go_ba
 case("rnn_stacked", "RNN", lambda: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2), layers.SimpleRNNCell(4, use_bias=False)], return_state=True, zero_output_for_mask=True), [[2, 4, 2]], masks=steps)
 case("bidirectional_rnn", "Bidirectional", lambda: layers.Bidirectional(layers.RNN(layers.StackedRNNCells([layers.GRUCell(3), layers.LSTMCell(2)]), return_sequences=True), name="both"), [[2, 4, 2]], masks=steps)
 
+case("group_query", "GroupQueryAttention", dict(head_dim=3, num_query_heads=4, num_key_value_heads=2), [[2, 3, 4], [2, 5, 4]], training=None, spread=True)
+case("group_query_gate", "GroupQueryAttention", dict(head_dim=2, num_query_heads=2, num_key_value_heads=1, use_gate=True, sliding_window=2, use_bias=False), [[2, 4, 4], [2, 4, 4]], training=None, spread=True)
+case("group_query_masked", "GroupQueryAttention", dict(head_dim=2, num_query_heads=3, num_key_value_heads=3), [[1, 3, 4], [1, 4, 4]], training=None, spread=True,
+     masks=[[[True, True, True]], [[True, True, False, True]]])
+case("center_crop", "CenterCrop", dict(height=2, width=3), [[1, 5, 4, 2]], training=None)
+case("center_crop_larger", "CenterCrop", dict(height=6, width=3, data_format="channels_first"), [[1, 2, 5, 4]], training=None)
+for mode in ("int", "one_hot", "multi_hot", "count"):
+    case(f"discretization_{mode}", "Discretization", dict(bin_boundaries=[-0.4, 0.0, 0.3], output_mode=mode), [[3, 4]], training=None)
+for mode in ("one_hot", "multi_hot", "count"):
+    case(f"category_{mode}", "CategoryEncoding", dict(num_tokens=4, output_mode=mode), [[3, 3]], training=None, inputs=[[[0, 1, 1], [3, 3, 3], [2, 0, 1]]])
+case("category_column", "CategoryEncoding", dict(num_tokens=3, output_mode="one_hot"), [[3, 1]], training=None, inputs=[[[0], [2], [1]]])
+case("dense_lora", "Dense", dict(units=3, lora_rank=2, lora_alpha=3, activation="tanh"), [[2, 4]], training=None)
+case("embedding_lora", "Embedding", dict(input_dim=4, output_dim=3, lora_rank=1, mask_zero=True), [[2, 3]], training=None, inputs=[[[0, 1, 3], [2, 2, 1]]])
+
+bins = []
+for number, epsilon, size in ((4, 0.01, 50), (3, 0.1, 37), (5, 0.2, 3)):
+    layer = layers.Discretization(num_bins=number, epsilon=epsilon)
+    layer.update_state(wave([size], 1))
+    layer.update_state(wave([size // 2], 2))
+    layer.finalize_state()
+    bins.append({"numBins": number, "epsilon": epsilon, "sizes": [size, size // 2], "boundaries": layer.get_config()["bin_boundaries"]})
+
+auc = []
+for config in (dict(multi_label=True), dict(multi_label=True, num_labels=3, curve="PR", label_weights=[1.0, 2.0, 0.5]), dict(multi_label=True, num_thresholds=7, summation_method="minoring", from_logits=True),
+               dict(label_weights=[1.0, 0.0, 2.0]), dict(multi_label=True, thresholds=[0.3, 0.6], curve="PR", summation_method="majoring")):
+    metric = keras.metrics.AUC(**config)
+    for k in range(2):
+        pred = wave([5, 3], 3 + k) * np.float32(0.8) + np.float32(0 if config.get("from_logits") else 0.5)
+        metric.update_state((wave([5, 3], 8 + k) > 0).astype("float32"), pred, sample_weight=np.array([1, 2, 1, 0.5, 1], "float32"))
+    auc.append({"config": config, "value": float(metric.result())})
+
 y = np.array([[1, 2, 0], [3, 3, 1]], "int32")
 logits = wave([2, 6, 4], 3)
 loss = flat(keras.losses.CTC(reduction=None)(y, logits))
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keras_layers.json")
 with open(path, "w") as f:
-    json.dump({"keras": keras.__version__, "cases": cases, "ctc": loss}, f, separators=(",", ":"))
+    json.dump({"keras": keras.__version__, "cases": cases, "ctc": loss, "bins": bins, "auc": auc}, f, separators=(",", ":"))
     f.write("\n")
