@@ -12,7 +12,7 @@ import { ggufTokenizer } from './legacy/gguf.js'
 import type { LegacyTokenizer } from './legacy/parts.js'
 import { sentencePieceTokenizer } from './legacy/sentencepiece.js'
 import { wordPieceTokenizer } from './legacy/word-piece.js'
-import { pretrainedConfig } from './pretrained/config.js'
+import { mergedConfig, pretrainedConfig, SPECIAL_TOKEN_NAMES } from './pretrained/config.js'
 import { type CallableTokenizer, callable, PreTrainedTokenizer } from './pretrained/tokenizer.js'
 import { readSentencePieceModel } from './sentencepiece/model-proto.js'
 import { parseTokenizerJson, Tokenizer } from './tokenizer.js'
@@ -86,13 +86,21 @@ async function chatTemplate(folder: string): Promise<JsonObject> {
  */
 export async function loadTokenizer(folder: string): Promise<PreTrainedTokenizer> {
   const own = { ...(await readJsonObject(join(folder, 'tokenizer_config.json'))), ...(await chatTemplate(folder)) }
-  const map = await readJsonObject(join(folder, 'special_tokens_map.json'))
+  const [map, added] = await Promise.all(
+    ['special_tokens_map.json', 'added_tokens.json'].map((name) => readJsonObject(join(folder, name))),
+  )
+  const config = mergedConfig(own, map, added)
   const path = join(folder, 'tokenizer.json')
   if (existsSync(path))
-    return new PreTrainedTokenizer(parseTokenizerJson(await readFile(path, 'utf8'), path), pretrainedConfig(own, map))
-  const config: JsonObject = { ...map, ...own }
+    return new PreTrainedTokenizer(parseTokenizerJson(await readFile(path, 'utf8'), path), pretrainedConfig(config))
   const { json, defaults } = await readLegacy(folder, config)
-  return new PreTrainedTokenizer(Tokenizer.fromJson(json, folder), pretrainedConfig({ ...defaults, ...config }))
+  const settings = pretrainedConfig({ ...defaults, ...config })
+  const backend = Tokenizer.fromJson(json, folder)
+  const described = SPECIAL_TOKEN_NAMES.filter((name) => isObject(settings.json[name])).flatMap(
+    (name) => settings.special[name] ?? [],
+  )
+  backend.addTokens(described.filter(({ content }) => backend.tokenToId(content) !== undefined))
+  return new PreTrainedTokenizer(backend, settings)
 }
 
 /** First bytes of a GGUF file to read for its metadata; doubled while they do not suffice. */

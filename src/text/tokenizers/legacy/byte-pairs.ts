@@ -70,7 +70,7 @@ const ROBERTA: Kind = {
       type: 'RobertaProcessing',
       sep: [sep, ids.get(sep) ?? 0],
       cls: [cls, ids.get(cls) ?? 0],
-      trim_offsets: true,
+      trim_offsets: flag(config, 'trim_offsets', true),
       add_prefix_space: flag(config, 'add_prefix_space', false),
     }
   },
@@ -88,7 +88,12 @@ const GPT2: Kind = {
 }
 
 const QWEN2: Kind = {
-  defaults: { tokenizer_class: 'Qwen2Tokenizer', eos_token: END_OF_TEXT, pad_token: END_OF_TEXT },
+  defaults: {
+    tokenizer_class: 'Qwen2Tokenizer',
+    eos_token: END_OF_TEXT,
+    unk_token: END_OF_TEXT,
+    pad_token: END_OF_TEXT,
+  },
   normalizer: { type: 'NFC' },
   preTokenizer: (prefixSpace) =>
     sequenceJson('pretokenizers', [splitJson(QWEN2_PATTERN), byteLevelJson(prefixSpace, false)]),

@@ -1,6 +1,7 @@
 /** SentencePiece models as tokenizers of the tokenizer.json format, by kind of tokenizer. */
 import { FormatError } from '../../../formats/errors.js'
 import type { JsonObject } from '../config.js'
+import { SPECIAL_TOKEN_NAMES } from '../pretrained/config.js'
 import { PIECE_TYPES, type SentencePieceProto } from '../sentencepiece/model-proto.js'
 import {
   className,
@@ -22,7 +23,7 @@ interface Kind {
   readonly unkId?: (proto: SentencePieceProto) => number
   readonly normalizers?: (proto: SentencePieceProto, config: JsonObject) => JsonObject[]
   readonly preTokenizer?: (config: JsonObject) => JsonObject | null
-  readonly decoder?: JsonObject
+  readonly decoder?: (config: JsonObject) => JsonObject
   readonly postProcessor?: (config: JsonObject, ids: Ids) => JsonObject | null
 }
 
@@ -40,6 +41,19 @@ const precompiled = ({ normalizer }: SentencePieceProto): JsonObject[] =>
     ? [{ type: 'Precompiled', precompiled_charsmap: toBase64(normalizer.precompiledCharsmap) }]
     : []
 
+/** What marks the start of words; `add_prefix_space` false leaves that of the text bare. */
+const marks = (config: JsonObject): JsonObject => ({
+  ...metaspace,
+  prepend_scheme: flag(config, 'add_prefix_space', true) ? 'always' : 'never',
+})
+
+/** Words as transformers has them for models that are unigram: apart at any white space. */
+const WORDS: Pick<Kind, 'normalizers' | 'preTokenizer' | 'decoder'> = {
+  normalizers: precompiled,
+  preTokenizer: (config) => sequenceJson('pretokenizers', [{ type: 'WhitespaceSplit' }, marks(config)]),
+  decoder: marks,
+}
+
 const plainNormalizers = (proto: SentencePieceProto): JsonObject[] => [
   ...precompiled(proto),
   { type: 'Strip', strip_left: false, strip_right: true },
@@ -53,7 +67,6 @@ const albertNormalizers = (proto: SentencePieceProto, config: JsonObject): JsonO
   ...(flag(config, 'keep_accents', false) ? [] : [{ type: 'NFKD' }, { type: 'StripAccents' }]),
   ...(flag(config, 'do_lower_case', true) ? [{ type: 'Lowercase' }] : []),
   ...precompiled(proto),
-  replaceJson(SPACES, ' '),
 ]
 
 /** Pieces that end in a digit and a comma are made unlikely. */
@@ -63,7 +76,14 @@ const withoutNumberCommas = (pieces: readonly Piece[]): Piece[] =>
 const bertTemplate = (_: JsonObject, ids: Ids): JsonObject =>
   templateJson('[CLS] $A [SEP]', '[CLS] $A [SEP] $B:1 [SEP]:1', ids)
 
-const BERT_NAMES = { cls_token: '[CLS]', sep_token: '[SEP]', pad_token: '<pad>', unk_token: '<unk>' }
+const BERT_NAMES = {
+  bos_token: '[CLS]',
+  eos_token: '[SEP]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  pad_token: '<pad>',
+  unk_token: '<unk>',
+}
 const SENTENCE_NAMES = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
 
 const extraIds = (config: JsonObject): string[] => {
@@ -72,23 +92,31 @@ const extraIds = (config: JsonObject): string[] => {
   return Array.from({ length: count }, (_, i) => `<extra_id_${count - 1 - i}>`)
 }
 
-/** Byte-pair models of Llama's time: no normalization but the mark of spaces, unknown characters as bytes. */
+/**
+ * Byte-pair models of Llama's time: no normalization but the mark of spaces, unknown characters as bytes. `legacy` ones mark text behind special
+ * tokens, too, others the start of a text alone.
+ */
 const LLAMA: Kind = {
   defaults: { tokenizer_class: 'LlamaTokenizer', ...SENTENCE_NAMES },
-  normalizers: (_, config) => [
-    ...(flag(config, 'add_prefix_space', true) ? [{ type: 'Prepend', prepend: '\u2581' }] : []),
-    replaceJson({ String: ' ' }, '\u2581'),
-  ],
-  preTokenizer: () => null,
-  decoder: {
+  normalizers: (_, config) => {
+    if (!flag(config, 'legacy', true)) return []
+    const first = flag(config, 'add_prefix_space', true) ? [{ type: 'Prepend', prepend: '\u2581' }] : []
+    return [...first, replaceJson({ String: ' ' }, '\u2581')]
+  },
+  preTokenizer: (config) => {
+    if (flag(config, 'legacy', true)) return null
+    const scheme = flag(config, 'add_prefix_space', true) ? 'first' : 'never'
+    return { ...metaspace, prepend_scheme: scheme, split: false }
+  },
+  decoder: (config) => ({
     type: 'Sequence',
     decoders: [
       replaceJson({ String: '\u2581' }, ' '),
       { type: 'ByteFallback' },
       { type: 'Fuse' },
-      { type: 'Strip', content: ' ', start: 1, stop: 0 },
+      ...(flag(config, 'add_prefix_space', true) ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
     ],
-  },
+  }),
   postProcessor: (config, ids) => {
     const bos = flag(config, 'add_bos_token', true) ? tokenText(config, 'bos_token', '<s>') : null
     const eos = flag(config, 'add_eos_token', false) ? tokenText(config, 'eos_token', '</s>') : null
@@ -99,6 +127,7 @@ const LLAMA: Kind = {
 }
 
 const FAIRSEQ: Kind = {
+  ...WORDS,
   defaults: {
     tokenizer_class: 'XLMRobertaTokenizer',
     ...SENTENCE_NAMES,
@@ -112,13 +141,34 @@ const FAIRSEQ: Kind = {
   postProcessor: (_, ids) => templateJson('<s> $A </s>', '<s> $A </s> </s> $B </s>', ids),
 }
 
+/** Fairseq's own tokens stand before the pieces, those of the same names among them are not used. */
+const CAMEMBERT: Kind = {
+  ...FAIRSEQ,
+  defaults: {
+    ...FAIRSEQ.defaults,
+    tokenizer_class: 'CamembertTokenizer',
+    additional_special_tokens: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'],
+  },
+  pieces: (pieces) => [
+    ['<s>NOTUSED', 0],
+    ['<pad>', 0],
+    ['</s>NOTUSED', 0],
+    ['<unk>', 0],
+    ['<unk>NOTUSED', -100],
+    ...pieces.slice(1),
+    ['<mask>', 0],
+  ],
+}
+
 const T5: Kind = {
+  ...WORDS,
   defaults: { tokenizer_class: 'T5Tokenizer', eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>' },
   pieces: (pieces, config) => [...pieces, ...extraIds(config).map((token): Piece => [token, 0])],
   postProcessor: (_, ids) => templateJson('$A </s>', '$A </s> $B </s>', ids),
 }
 
 const ALBERT: Kind = {
+  ...WORDS,
   defaults: { tokenizer_class: 'AlbertTokenizer', ...BERT_NAMES, mask_token: { content: '[MASK]', lstrip: true } },
   pieces: withoutNumberCommas,
   normalizers: albertNormalizers,
@@ -148,6 +198,7 @@ const DEBERTA: Kind = {
 }
 
 const XLNET: Kind = {
+  ...WORDS,
   defaults: {
     tokenizer_class: 'XLNetTokenizer',
     ...SENTENCE_NAMES,
@@ -168,6 +219,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   LlamaTokenizer: LLAMA,
   CodeLlamaTokenizer: LLAMA,
   XLMRobertaTokenizer: FAIRSEQ,
+  CamembertTokenizer: CAMEMBERT,
   AlbertTokenizer: ALBERT,
   DebertaV2Tokenizer: DEBERTA,
   XLNetTokenizer: XLNET,
@@ -218,13 +270,13 @@ function modelJson(proto: SentencePieceProto, kind: Kind, pieces: readonly Piece
 
 /** A tokenizer of a SentencePiece model. @throws FormatError for kinds of models that the format cannot hold */
 export function sentencePieceTokenizer(proto: SentencePieceProto, config: JsonObject): LegacyTokenizer {
-  const named = KINDS[className(config)]
-  const kind = named ?? (proto.modelType === 'bpe' && proto.byteFallback ? LLAMA : PLAIN)
+  const kind = KINDS[className(config)] ?? (proto.modelType === 'bpe' && proto.byteFallback ? LLAMA : PLAIN)
   const own = proto.pieces.map(({ piece, score }): Piece => [piece, score])
   const pieces = kind.pieces?.(own, config) ?? own
   const ids = new Map(pieces.map(([piece], id) => [piece, id]))
   const defaults = kind === PLAIN ? plainDefaults(proto) : kind.defaults
   const all = { ...defaults, ...config }
+  const named = new Set(SPECIAL_TOKEN_NAMES.map((name) => tokenText(all, name, '')))
   const added = proto.pieces
     .filter(
       ({ type }) => type === PIECE_TYPES.control || type === PIECE_TYPES.userDefined || type === PIECE_TYPES.unknown,
@@ -232,7 +284,7 @@ export function sentencePieceTokenizer(proto: SentencePieceProto, config: JsonOb
     .filter(({ piece }) => ids.has(piece))
     .map(({ piece, type }) => ({
       ...specialTokenJson(piece, ids.get(piece)!),
-      special: type !== PIECE_TYPES.userDefined,
+      special: type !== PIECE_TYPES.userDefined || named.has(piece),
     }))
   const json = {
     version: '1.0',
@@ -240,7 +292,7 @@ export function sentencePieceTokenizer(proto: SentencePieceProto, config: JsonOb
     normalizer: sequenceJson('normalizers', kind.normalizers?.(proto, config) ?? plainNormalizers(proto)),
     pre_tokenizer: kind.preTokenizer ? kind.preTokenizer(config) : metaspace,
     post_processor: kind.postProcessor?.(all, ids) ?? null,
-    decoder: kind.decoder ?? metaspace,
+    decoder: kind.decoder?.(config) ?? metaspace,
     model: modelJson(proto, kind, pieces, ids),
   }
   return { json, defaults }

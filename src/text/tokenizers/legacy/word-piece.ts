@@ -69,7 +69,7 @@ export function wordPieceTokenizer(text: string, config: JsonObject): LegacyToke
           type: 'RobertaProcessing',
           sep: [sep, ids.get(sep)],
           cls: [cls, ids.get(cls)],
-          trim_offsets: false,
+          trim_offsets: true,
           add_prefix_space: false,
         }
       : templateJson(`${cls} $A ${sep}`, `${cls} $A ${sep} $B:1 ${sep}:1`, ids),

@@ -1,4 +1,5 @@
 /** tokenizer_config.json and special_tokens_map.json: what a checkpoint says about its tokenizer beside the tokenizer itself. */
+import { FormatError } from '../../../formats/errors.js'
 import { type AddedToken, addedToken, addedTokenOf } from '../added-vocabulary.js'
 import { Fields, isObject, type JsonObject } from '../config.js'
 import type { Side } from '../encoding.js'
@@ -48,7 +49,7 @@ export interface PretrainedConfig {
 function specialToken(value: unknown, where: string): AddedToken | null {
   if (typeof value === 'string') return addedToken(value, { special: true })
   if (!isObject(value)) return null
-  return { ...addedTokenOf(Fields.of(value, where)), special: true }
+  return addedTokenOf(Fields.of({ ...value, special: true }, where))
 }
 
 function addedTokens(json: JsonObject): AddedToken[] {
@@ -83,9 +84,26 @@ function extraSpecialTokens(json: JsonObject): AddedToken[] {
   return values.map((value) => specialToken(value, 'extra_special_tokens')).filter((token) => token !== null)
 }
 
-/** Reads the parsed files; a special_tokens_map fills in what the config leaves out. */
-export function pretrainedConfig(json: JsonObject = {}, specialTokensMap: JsonObject = {}): PretrainedConfig {
-  const fields = new Fields({ ...specialTokensMap, ...json }, 'tokenizer_config.json')
+/**
+ * A tokenizer_config.json with what older files say beside it: a config without `added_tokens_decoder` has its special tokens from
+ * special_tokens_map.json and the others from added_tokens.json, as in transformers.
+ */
+export function mergedConfig(json: JsonObject, specialTokensMap: JsonObject, addedTokens: JsonObject): JsonObject {
+  if (isObject(json.added_tokens_decoder)) return { ...specialTokensMap, ...json }
+  const merged = { ...json, ...specialTokensMap }
+  const named = [...SPECIAL_TOKEN_NAMES.map((name) => merged[name]), ...extraSpecialTokens(merged)]
+  const special = new Set(named.map((token) => (isObject(token) ? token.content : token)))
+  const added = Object.entries(addedTokens).map(([content, id]) => {
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
+      throw new FormatError(`added_tokens.json: ${JSON.stringify(content)} has no id but ${JSON.stringify(id)}`)
+    return [id, { content, normalized: !special.has(content), special: special.has(content) }]
+  })
+  return added.length > 0 ? { ...merged, added_tokens_decoder: Object.fromEntries(added) } : merged
+}
+
+/** Reads the parsed files. */
+export function pretrainedConfig(json: JsonObject = {}): PretrainedConfig {
+  const fields = new Fields(json, 'tokenizer_config.json')
   const tokenizerClass = fields.string('tokenizer_class', 'PreTrainedTokenizerFast')
   const special: Partial<Record<SpecialTokenName, AddedToken>> = {}
   for (const name of SPECIAL_TOKEN_NAMES) {

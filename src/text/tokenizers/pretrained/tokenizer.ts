@@ -87,10 +87,16 @@ export class PreTrainedTokenizer {
   private addMissingTokens(): void {
     const { added } = this.backend
     const { special, extraSpecial } = this.config
-    const missing = [...this.config.added, ...Object.values(special), ...extraSpecial].filter(
-      (token) => added.id(token.content) === undefined,
-    )
-    if (missing.length > 0) this.backend.addTokens(missing)
+    const named = [...Object.values(special), ...extraSpecial]
+    const names = new Set(named.map(({ content }) => content))
+    // Tokens that the config describes are as it says, those that it names only are added where they are missing.
+    const described = this.config.added.map((token) => ({
+      ...token,
+      special: token.special || names.has(token.content),
+    }))
+    const known = new Set(described.map(({ content }) => content))
+    const missing = named.filter(({ content }) => !known.has(content) && added.id(content) === undefined)
+    if (described.length + missing.length > 0) this.backend.addTokens([...described, ...missing])
   }
 
   private updatePostProcessor(): void {

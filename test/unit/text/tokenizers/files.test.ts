@@ -74,6 +74,30 @@ describe('tokenizers from files', () => {
     assert.equal(tokenizer.decode([4, 5, 5, 0, 5, 4, 4, 6, 4]), 'AA B')
   })
 
+  test('older files: added_tokens.json and special_tokens_map.json beside a vocab.txt', async () => {
+    const path = join(folder, 'added')
+    await mkdir(path)
+    const write = (name: string, value: unknown) => writeFile(join(path, name), JSON.stringify(value))
+    await writeFile(join(path, 'vocab.txt'), '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ndog\ncat\n')
+    await write('tokenizer_config.json', { tokenizer_class: 'BertTokenizer', pad_token: '[UNK]' })
+    await write('special_tokens_map.json', { pad_token: '[PAD]', mask_token: { content: '[MASK]', lstrip: true } })
+    await write('added_tokens.json', { '[NEW]': 8, new_tok: 7 })
+    const tokenizer = await loadTokenizer(path)
+    assert.equal(tokenizer.padToken, '[PAD]')
+    const { tokens } = tokenizer.backend.encode('dog [MASK] NEW_TOK[new]cat')
+    assert.deepEqual(tokens, ['[CLS]', 'dog', ' [MASK]', 'new_tok', '[new]', 'cat', '[SEP]'])
+    assert.deepEqual(tokenizer.encode('NEW_TOK[new]'), [2, 7, 8, 3])
+    // A config that lists the added tokens itself is taken at its word.
+    const mask = { content: '[MASK]', rstrip: true, normalized: false, special: true }
+    await write('tokenizer_config.json', { tokenizer_class: 'BertTokenizer', added_tokens_decoder: { 4: mask } })
+    const newer = await loadTokenizer(path)
+    assert.equal(newer.tokenToId('new_tok'), undefined)
+    assert.deepEqual(newer.tokenize('dog [MASK] cat'), ['dog', '[MASK] ', 'cat'])
+    await write('tokenizer_config.json', { tokenizer_class: 'BertTokenizer' })
+    await write('added_tokens.json', { a: 'b' })
+    await assert.rejects(loadTokenizer(path), /added_tokens\.json: "a" has no id but "b"/)
+  })
+
   test('a folder without tokenizer says what was expected', async () => {
     await mkdir(join(folder, 'empty'))
     await assert.rejects(loadTokenizer(join(folder, 'empty')), /expected tokenizer\.json, vocab\.txt/)
