@@ -9,7 +9,7 @@ export interface AugmentationOptions extends LayerOptions {
 }
 
 /** Layers that change images [batch, height, width, channels] in training and hand them on otherwise. */
-abstract class Augmentation extends Layer {
+export abstract class Augmentation extends Layer {
   protected readonly dataFormat: DataFormat
 
   constructor(options: AugmentationOptions, settings: object) {

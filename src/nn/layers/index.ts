@@ -1,9 +1,22 @@
 export * from './activation.js'
 export * from './adaptive-pooling.js'
 export * from './attention.js'
-export * from './augmentation.js'
+export {
+  type AugmentationOptions,
+  type Factor,
+  type FlipMode,
+  RandomBrightness,
+  RandomContrast,
+  RandomCrop,
+  RandomFlip,
+  RandomRotation,
+  RandomTranslation,
+  RandomZoom,
+  type WarpLayerOptions,
+} from './augmentation.js'
 export * from './batch-normalization.js'
 export * from './categories.js'
+export * from './color-augmentation.js'
 export * from './conv.js'
 export * from './conv-lstm.js'
 export * from './conv-transpose.js'

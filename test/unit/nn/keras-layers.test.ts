@@ -14,7 +14,7 @@ interface Case {
   readonly shapes: readonly (readonly number[])[]
   readonly masks: readonly (boolean[][] | null)[] | null
   readonly training: boolean
-  readonly inputs: readonly number[][][] | null
+  readonly inputs: readonly (number[][] | number[][][][])[] | null
   readonly outputs: readonly (readonly number[][])[]
   readonly weights: readonly number[][] | null
 }
@@ -111,6 +111,31 @@ test('an adapted layer trains its product alone', () => {
     ['bias', 'lora_kernel_a', 'lora_kernel_b'],
   )
   assert.throws(() => nn.dense(3, { loraRank: 2, kernelConstraint: 'non_neg' }).ensureBuilt([null, 4]), /exclude/)
+})
+
+test('color augmentations draw within their factors and leave images alone out of training', async () => {
+  const images = wave([2, 4, 4, 3], 1).add(0.6).mul(200)
+  const valueRange = [0, 255] as const
+  const layers = [
+    nn.randomHue(0.3, { valueRange }),
+    nn.randomSaturation([0.3, 0.7]),
+    nn.randomColorDegeneration([0.2, 0.9]),
+    nn.randomInvert({ factor: 0.5 }),
+    nn.randomPosterization([2, 5]),
+    nn.randomGrayscale({ factor: 0.5 }),
+    nn.solarization({ additionFactor: 0.3, thresholdFactor: 0.9 }),
+    nn.randomSharpness([0.1, 0.9]),
+  ]
+  for (const layer of layers) {
+    const run = (training: boolean): Tensor => layer.run(images, nn.callContext(training)) as Tensor
+    assert.deepEqual(await numbers(run(false)), await numbers(images), layer.className)
+    const values = await numbers(run(true))
+    assert.ok(
+      values.every((value) => value >= -1e-3 && value <= 255.001),
+      layer.className,
+    )
+  }
+  assert.throws(() => nn.randomHue(1.5), /must be a number in \[0, 1\]/)
 })
 
 test('CTC as in Keras', async () => {

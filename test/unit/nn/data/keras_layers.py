@@ -98,6 +98,14 @@ case("category_column", "CategoryEncoding", dict(num_tokens=3, output_mode="one_
 case("dense_lora", "Dense", dict(units=3, lora_rank=2, lora_alpha=3, activation="tanh"), [[2, 4]], training=None)
 case("embedding_lora", "Embedding", dict(input_dim=4, output_dim=3, lora_rank=1, mask_zero=True), [[2, 3]], training=None, inputs=[[[0, 1, 3], [2, 2, 1]]])
 
+rgb = [[[[255.0, 0.0, 10.0], [12.0, 200.0, 13.0], [90.0, 80.0, 220.0]], [[30.0, 30.0, 30.0], [0.0, 0.0, 0.0], [255.0, 254.5, 3.25]]]]
+for class_name, config in [
+    ("RandomHue", dict(factor=(0, 0))), ("RandomSaturation", dict(factor=(0.7, 0.7))), ("RandomColorDegeneration", dict(factor=(0.3, 0.3))),
+    ("RandomInvert", dict(factor=(1, 1))), ("RandomPosterization", dict(factor=(3, 3))), ("RandomGrayscale", dict(factor=1)),
+    ("Solarization", dict(threshold_factor=(0, 0), addition_factor=(0, 0))), ("AutoContrast", dict()), ("RandomSharpness", dict(factor=(0.2, 0.2))),
+]:
+    case("color_" + class_name.lower(), class_name, config, [[1, 2, 3, 3]], training=True, inputs=[rgb])
+
 bins = []
 for number, epsilon, size in ((4, 0.01, 50), (3, 0.1, 37), (5, 0.2, 3)):
     layer = layers.Discretization(num_bins=number, epsilon=epsilon)
