@@ -1,22 +1,11 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import {
-  constant,
-  logicalAnd,
-  matmul,
-  ones,
-  type Tensor,
-  transpose,
-  tril,
-  unsqueeze,
-  where,
-} from '../../tensor/index.js'
+import { matmul, type Tensor, transpose, unsqueeze } from '../../tensor/index.js'
 import { type CallContext, type InputShapes, Layer } from '../layer.js'
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
+import { additiveMask } from './attention-mask.js'
 import { EinsumDense } from './einsum-dense.js'
 import { checkCount, checkRate, type KernelOptions, kernelSettings, knownExtent } from './options.js'
-
-const LARGE_NEGATIVE = -0.7 * 3.4028234663852886e38
 
 export interface MultiHeadAttentionLayerOptions extends Omit<KernelOptions, 'activation'> {
   /** Width of a head's values; default keyDim. */
@@ -122,10 +111,7 @@ export class MultiHeadAttention extends Layer {
     if (mask) masks.set(Array.isArray(outputs) ? outputs[0] : outputs, mask)
   }
 
-  /**
-   * [batch, 1, queries, keys]: 0 where attention is allowed, else Keras' large negative number, so that a query that may see nothing averages
-   * over everything. Null without masks; a causal one is then the kernel's.
-   */
+  /** What {@link additiveMask} makes of the masks of the inputs and of a given one [batch, queries, keys]. */
   private mask(
     [query, value, key]: readonly Tensor[],
     given: Tensor | undefined,
@@ -136,13 +122,7 @@ export class MultiHeadAttention extends Layer {
       masks.has(query) ? unsqueeze(masks.get(query) as Tensor, 2) : undefined,
       ...keys.map((mask) => mask && unsqueeze(mask, 1)),
       given?.to('bool'),
-    ].filter((mask) => mask !== undefined)
-    if (shown.length === 0) return null
-    if (this.options.useCausalMask)
-      shown.push(tril(ones([query.shape[1], value.shape[1]], { dtype: query.dtype })).to('bool'))
-    const all = shown.reduce((a, b) => logicalAnd(a, b))
-    const { dtype } = query
-    const added = where(all, constant(0, dtype), constant(dtype === 'f16' ? -0.7 * 65504 : LARGE_NEGATIVE, dtype))
-    return added.ndim === 3 ? unsqueeze(added, 1) : added
+    ]
+    return additiveMask(shown, [query, value], this.options.useCausalMask ?? false)
   }
 }

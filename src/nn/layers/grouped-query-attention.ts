@@ -2,7 +2,6 @@ import { attentionWeights, dropout, scaledDotProductAttention } from '../../tens
 import {
   abs,
   arange,
-  logicalAnd,
   lt,
   matmul,
   mul,
@@ -15,6 +14,7 @@ import {
 import { type CallContext, type InputShapes, Layer } from '../layer.js'
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
+import { additiveMask } from './attention-mask.js'
 import { EinsumDense } from './einsum-dense.js'
 import { checkCount, checkRate, type KernelOptions, kernelSettings, knownExtent } from './options.js'
 
@@ -113,10 +113,8 @@ export class GroupQueryAttention extends Layer {
     const [query, value = query, key = value, given] = Array.isArray(inputs) ? inputs : [inputs]
     const heads = (layer: EinsumDense, x: Tensor): Tensor => transpose(layer.call(x), 1, 2)
     const [q, k, v] = [heads(parts.query, query), heads(parts.key, key), heads(parts.value, value)]
-    const options = {
-      mask: this.mask([query, value, key], given, context),
-      causal: this.options.useCausalMask ?? false,
-    }
+    const mask = this.mask([query, value, key], given, context)
+    const options = { mask, causal: mask === null && (this.options.useCausalMask ?? false) }
     const rate = context.training ? (this.options.dropout ?? 0) : 0
     const wide = (x: Tensor): Tensor => repeatInterleave(x, this.numQueryHeads / this.numKeyValueHeads, 1)
     const weights = this.options.returnAttentionScores ? attentionWeights(q, wide(k), options) : null
@@ -135,7 +133,7 @@ export class GroupQueryAttention extends Layer {
     if (mask) masks.set(Array.isArray(outputs) ? outputs[0] : outputs, mask)
   }
 
-  /** bool [batch or 1, 1, queries, keys]: true where attention is allowed; null without masks. */
+  /** What {@link additiveMask} makes of the masks of the inputs, of a given one [batch, queries, keys] and of the window. */
   private mask(
     [query, value, key]: readonly Tensor[],
     given: Tensor | undefined,
@@ -149,9 +147,7 @@ export class GroupQueryAttention extends Layer {
       ...[masks.get(value), key === value ? undefined : masks.get(key)].map((mask) => mask && unsqueeze(mask, 1)),
       given?.to('bool'),
       size ? near(size) : undefined,
-    ].filter((mask) => mask !== undefined)
-    if (shown.length === 0) return null
-    const all = shown.reduce((a, b) => logicalAnd(a, b))
-    return all.ndim === 3 ? unsqueeze(all, 1) : all
+    ]
+    return additiveMask(shown, [query, value], this.options.useCausalMask ?? false)
   }
 }

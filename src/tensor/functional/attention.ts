@@ -3,7 +3,7 @@ import { broadcastShapes, broadcastTo } from '../broadcast.js'
 import { composite } from '../control.js'
 import { asTensor, constant, record, type TensorLike } from '../core.js'
 import { fail, range, typeText } from '../dims.js'
-import { add, eq, exp, ge, like, log, logicalAnd, lt, mul, sub, where } from '../ops/elementwise.js'
+import { add, eq, exp, ge, like, log, logicalAnd, lt, mul, sub, trueDivide, where } from '../ops/elementwise.js'
 import { defineGradient } from '../ops/gradient-rule.js'
 import { amax, sum } from '../ops/reduce.js'
 import { reshape, unsqueeze } from '../ops/shape.js'
@@ -112,6 +112,13 @@ function logTotals(scores: Tensor): Tensor {
   return where(empty, like(Number.POSITIVE_INFINITY, peak), totals)
 }
 
+/** Weights of scores from the log totals of their rows. Beside scores of a large mask a total has lost its digits, so rows are made to add up to 1. */
+function weightsOf(scores: Tensor, totals: Tensor): Tensor {
+  const weights = exp(sub(scores, totals))
+  const whole = sum(weights, 4, { keepdim: true })
+  return trueDivide(weights, where(eq(whole, like(0, whole)), like(1, whole), whole))
+}
+
 /** Dropout of weights or of their gradients, [B, K, G, T, S]. */
 function kept(attributes: Attributes, { k, keep }: Parts, x: Tensor): Tensor {
   if (!keep) return x
@@ -124,7 +131,7 @@ function attentionBody(attributes: Attributes): (inputs: Tensor[]) => Tensor[] {
     const parts = unpack(attributes, inputs)
     const scores = scoresOf(attributes, parts)
     const totals = logTotals(scores)
-    const weights = kept(attributes, parts, exp(sub(scores, totals)))
+    const weights = kept(attributes, parts, weightsOf(scores, totals))
     const y = contract(weights, cast(parts.v, scores.dtype), [4], [2])
     return [cast(ungrouped(y), parts.q.dtype), reshape(ungrouped(totals), parts.q.shape.slice(0, 3))]
   }
@@ -147,7 +154,7 @@ function attentionGradBody(attributes: Attributes): (inputs: Tensor[]) => Tensor
     const heads = k.shape[1]
     const scores = scoresOf(attributes, parts)
     const rows = (x: Tensor): Tensor => unsqueeze(grouped(x, heads), -1)
-    const weights = exp(sub(scores, rows(totals)))
+    const weights = weightsOf(scores, rows(totals))
     const g = grouped(cast(ct, scores.dtype), heads)
     const dv = contract(kept(attributes, parts, weights), g, [2, 3], [2, 3])
     const dweights = kept(attributes, parts, contract(g, cast(v, scores.dtype), [4], [3]))

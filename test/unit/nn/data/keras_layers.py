@@ -88,6 +88,9 @@ case("group_query", "GroupQueryAttention", dict(head_dim=3, num_query_heads=4, n
 case("group_query_gate", "GroupQueryAttention", dict(head_dim=2, num_query_heads=2, num_key_value_heads=1, use_gate=True, sliding_window=2, use_bias=False), [[2, 4, 4], [2, 4, 4]], training=None, spread=True)
 case("group_query_masked", "GroupQueryAttention", dict(head_dim=2, num_query_heads=3, num_key_value_heads=3), [[1, 3, 4], [1, 4, 4]], training=None, spread=True,
      masks=[[[True, True, True]], [[True, True, False, True]]])
+hidden = [[[True, True, False]] * 2, [[False] * 4, [True, False, False, True]]]
+case("group_query_hidden", "GroupQueryAttention", dict(head_dim=2, num_query_heads=2, num_key_value_heads=1), [[2, 3, 4], [2, 4, 4]], training=None, spread=True, masks=hidden)
+case("multi_head_hidden", "MultiHeadAttention", dict(num_heads=2, key_dim=3), [[2, 3, 4], [2, 4, 4]], training=None, spread=True, masks=[None, hidden[1]])
 case("center_crop", "CenterCrop", dict(height=2, width=3), [[1, 5, 4, 2]], training=None)
 case("center_crop_larger", "CenterCrop", dict(height=6, width=3, data_format="channels_first"), [[1, 2, 5, 4]], training=None)
 for mode in ("int", "one_hot", "multi_hot", "count"):
