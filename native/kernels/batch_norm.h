@@ -1,5 +1,5 @@
-// Batch normalisation by the batch's own statistics, and its gradient (Ioffe & Szegedy 2015). ints = feature dim, has_weight, has_bias;
-// floats = epsilon. f16 and bf16 calculate in f32; mean and variance are of the calculation type. Statistics are exact two-pass ones for
+// Statistics of batch normalisation by the batch's own, and its gradient (Ioffe & Szegedy 2015). ints = feature dim, and, of the gradient,
+// has_weight, has_bias; floats = epsilon. f16 and bf16 calculate in f32; mean and variance are of the calculation type. Statistics are exact two-pass ones for
 // each piece, merged in f64 (Chan, Golub & LeVeque 1983), in an order that depends on the shape and layout alone.
 #pragma once
 #include "channels.h"
@@ -141,43 +141,33 @@ inline Status channel_map(Pool* pool, const ChannelJob& job, double element_ns, 
 }
 
 template <class A>
-inline Status batch_norm_forward(KernelCall& call, const BatchNormArgs& args, ChannelJob& stats) {
+inline Status batch_norm_moments(KernelCall& call, ChannelJob& stats) {
   const int64_t channels = stats.channels;
   const size_t pairs = static_cast<size_t>(channels * stats.pieces) * sizeof(Pair);
-  char* scratch = static_cast<char*>(shared_scratch(call.pool, pairs + static_cast<size_t>(5 * channels + 1) * sizeof(A)));
+  char* scratch = static_cast<char*>(shared_scratch(call.pool, pairs + static_cast<size_t>(2 * channels + 1) * sizeof(A)));
   if (scratch == nullptr) return Status::out_of_memory;
   Pair* partial = reinterpret_cast<Pair*>(scratch);
-  A *mean = reinterpret_cast<A*>(scratch + pairs), *variance = mean + channels, *inverse = variance + channels, *weight = inverse + channels, *bias = weight + channels;
-  const Operand* given = call.in + 1;
-  if (!load_channel_values(args.has_weight ? given++ : nullptr, weight, channels, A(1))) return Status::unsupported;
-  if (!load_channel_values(args.has_bias ? given : nullptr, bias, channels, A(0))) return Status::unsupported;
-  Status status = channel_moments<A>(call.pool, stats, partial);
+  A *mean = reinterpret_cast<A*>(scratch + pairs), *variance = mean + channels;
+  const Status status = channel_moments<A>(call.pool, stats, partial);
   if (status != Status::ok) return status;
   parallel_ranges(call.pool, channels, 10 + 6 * static_cast<double>(stats.pieces), [&](int64_t begin, int64_t end, int) {
     for (int64_t c = begin; c < end; c++) {
       const Pair m = merge_moments(stats, partial + c * stats.pieces);
       mean[c] = static_cast<A>(m.first);
       variance[c] = static_cast<A>(m.second);
-      inverse[c] = A(1) / root(variance[c] + static_cast<A>(args.epsilon));
     }
   });
-  store_channel_values(mean, call.out[1], channels);
-  store_channel_values(variance, call.out[2], channels);
-  const Operand* operands[] = {&call.in[0], &call.out[0]};
-  ChannelJob apply;
-  if (!apply.init(operands, 2, 1, args.feature)) return Status::unsupported;
-  return channel_map<A>(call.pool, apply, 0.4, [=](char* const* lines, int64_t i, int64_t c) {
-    return (reinterpret_cast<const A*>(lines[0])[i] - mean[c]) * inverse[c] * weight[c] + bias[c];
-  });
+  store_channel_values(mean, call.out[0], channels);
+  store_channel_values(variance, call.out[1], channels);
+  return Status::ok;
 }
 
-// batch_norm_train: in[0] x, then weight [channels]?, bias [channels]?; out[0] y, out[1] mean, out[2] biased variance.
-static Status batch_norm_train_kernel(KernelCall& call) {
-  const BatchNormArgs args(call);
+// batch_norm_statistics: in[0] x; out[0] mean, out[1] biased variance [channels]. ints = feature dim.
+static Status batch_norm_statistics_kernel(KernelCall& call) {
   const Operand* operands[] = {&call.in[0]};
   ChannelJob stats;
-  if (!stats.init(operands, 1, 1, args.feature)) return Status::unsupported;
-  return stats.cast[0].value == 8 ? batch_norm_forward<double>(call, args, stats) : batch_norm_forward<float>(call, args, stats);
+  if (!stats.init(operands, 1, 1, static_cast<int>(call.ints[0]))) return Status::unsupported;
+  return stats.cast[0].value == 8 ? batch_norm_moments<double>(call, stats) : batch_norm_moments<float>(call, stats);
 }
 
 template <class A>
@@ -232,7 +222,7 @@ static Status batch_norm_grad_kernel(KernelCall& call) {
 }
 
 static const KernelEntry kBatchNormKernels[] = {
-    {"batch_norm_train", batch_norm_train_kernel},
+    {"batch_norm_statistics", batch_norm_statistics_kernel},
     {"batch_norm_grad", batch_norm_grad_kernel},
 };
 

@@ -9,15 +9,15 @@ static void test_batch_norm_case(const std::vector<int64_t>& dims, int feature, 
   const int64_t channels = dims[static_cast<size_t>(feature)];
   const DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
   const double eps = 1e-3, u = 8 * unit_of(dtype);
-  Tensor x = random_view(dtype, dims), ct = random_view(dtype, dims), weight = random_view(dtype, {channels}), bias = random_view(dtype, {channels});
+  Tensor x = random_view(dtype, dims), ct = random_view(dtype, dims), weight = random_view(dtype, {channels});
   for (int64_t i = 0; i < static_cast<int64_t>(x.memory.size()) / element_size(dtype); i++) set(x.base(), dtype, i, get(x.base(), dtype, i) + 40);
-  Tensor y = dense(dtype, dims), mean = dense(wide, {channels}), variance = dense(wide, {channels});
+  Tensor mean = dense(wide, {channels}), variance = dense(wide, {channels});
   Tensor dx = dense(dtype, dims), dw = dense(dtype, {channels}), db = dense(dtype, {channels});
-  std::vector<Operand> in = {x.view}, grad_in = {ct.view, x.view, mean.view, variance.view}, grad_out = {dx.view};
-  if (has_weight) in.push_back(weight.view), grad_in.push_back(weight.view), grad_out.push_back(dw.view);
-  if (has_bias) in.push_back(bias.view), grad_out.push_back(db.view);
+  std::vector<Operand> grad_in = {ct.view, x.view, mean.view, variance.view}, grad_out = {dx.view};
+  if (has_weight) grad_in.push_back(weight.view), grad_out.push_back(dw.view);
+  if (has_bias) grad_out.push_back(db.view);
   const int threads = static_cast<int>(1 + random_below(2));
-  check(run(find(kBatchNormKernels, "batch_norm_train"), in, {y.view, mean.view, variance.view}, {feature, has_weight, has_bias}, {eps}, threads) == Status::ok, "batch norm");
+  check(run(find(kBatchNormKernels, "batch_norm_statistics"), {x.view}, {mean.view, variance.view}, {feature}, {}, threads) == Status::ok, "batch norm statistics");
   check(run(find(kBatchNormKernels, "batch_norm_grad"), grad_in, grad_out, {feature, has_weight, has_bias}, {eps}, threads) == Status::ok, "batch norm grad");
   bool good = true;
   for (int64_t c = 0; c < channels; c++) {
@@ -31,11 +31,10 @@ static void test_batch_norm_case(const std::vector<int64_t>& dims, int feature, 
     m /= n;
     each([&](double value, double, int64_t) { v += (value - m) * (value - m) / n; });
     good = good && near(mean.flat(c), m, unit_of(wide)) && near(variance.flat(c), v, 4 * unit_of(wide));
-    const double inverse = 1 / std::sqrt(v + eps), w = has_weight ? weight.at({c}) : 1, b = has_bias ? bias.at({c}) : 0, cancel = 1 + std::fabs(m) * inverse * unit_of(wide) / unit_of(dtype);
-    each([&](double value, double g, int64_t k) {
+    const double inverse = 1 / std::sqrt(v + eps), w = has_weight ? weight.at({c}) : 1, cancel = 1 + std::fabs(m) * inverse * unit_of(wide) / unit_of(dtype);
+    each([&](double value, double g, int64_t) {
       const double hat = (value - m) * inverse;
       total += g, slope += g * hat, size += std::fabs(g) * (cancel + std::fabs(hat));
-      good = good && std::fabs(y.flat(k) - (hat * w + b)) <= u * (std::fabs(hat * w) + std::fabs(b) + std::fabs(w) * cancel);
     });
     each([&](double value, double g, int64_t k) {
       const double hat = (value - m) * inverse, e = (g - total / n - hat * slope / n) * inverse * w;

@@ -126,8 +126,8 @@ class Grouping {
   }
 
   /**
-   * Moves an op that only a later cluster reads into that cluster, where reading its inputs then costs no more than reading its
-   * result: weight decay, scaled parameters and the like.
+   * Moves an op that only a later cluster reads into that cluster, where holding and reading its inputs then costs no more than its
+   * result: weight decay, scaled parameters, the centred input of a batch norm and the like.
    */
   private delay(node: Node): void {
     const own = this.clusterOf.get(node)
@@ -139,9 +139,9 @@ class Grouping {
     let bytes = 0
     for (const input of new Set(node.inputs)) {
       if (own.nodes.has(input.node)) return
-      if (!isLasting(input.node)) bytes += sizeOf(input.shape) * dtypeBytes(input.dtype)
+      if (!isLasting(input.node)) bytes += sizeOf(spreadFrom(input).shape) * dtypeBytes(input.dtype)
     }
-    if (bytes >= sizeOf(output.shape) * dtypeBytes(output.dtype)) return
+    if (bytes > sizeOf(output.shape) * dtypeBytes(output.dtype)) return
     if (target.nodes.size >= this.limits.ops) return
     target.nodes.add(node)
     if (this.operandBound(target) > this.limits.operands) {
@@ -151,6 +151,13 @@ class Grouping {
     own.nodes.delete(node)
     this.clusterOf.set(node, target)
   }
+}
+
+/** What is behind a broadcast: that alone is held and read. */
+function spreadFrom(value: Value): Value {
+  let at = value
+  while (at.node.op === 'broadcast_in_dim') at = at.node.inputs[0]
+  return at
 }
 
 /** True for parameters, constants and views of them: they live through the run anyway. */

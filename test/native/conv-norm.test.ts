@@ -5,7 +5,13 @@ import '../../src/node.js'
 import { finish, Graph, parameter, type Shape, type Value } from '../../src/ir/index.js'
 import { Trace, withTrace } from '../../src/runtime/index.js'
 import { wrap } from '../../src/tensor/core.js'
-import { batchNorm, type ConvOptions, conv2d, convTranspose2d } from '../../src/tensor/functional/index.js'
+import {
+  batchNorm,
+  batchNormTrain,
+  type ConvOptions,
+  conv2d,
+  convTranspose2d,
+} from '../../src/tensor/functional/index.js'
 import { abs, relu, type Tensor } from '../../src/tensor/index.js'
 import { assertAgrees, checkOn, cpuBackend, native, sample } from './agree.js'
 
@@ -87,6 +93,25 @@ test('a convolution that something else reads as well keeps its own result', nat
     return batchNorm(y, mean, abs(variance), { eps: 0.5 }).add(y)
   })
   checkOn(params, [value], { ...LOOSE, low: -1, high: 1 })
+})
+
+test('in training, a shortcut and ReLU are applied in the pass that normalises', native, () => {
+  for (const dtype of ['f32', 'f64', 'bf16'] as const)
+    for (const layout of ['channelsFirst', last] as const) {
+      const shape = layout === last ? [3, 5, 4, 18] : [3, 18, 5, 4]
+      const params = [shape, [18], [18], shape].map((each) => parameter(each, dtype))
+      const results = withTrace(new Trace('body', 'test', params), () => {
+        const [x, weight, bias, shortcut] = params.map(wrap)
+        const { output, mean, variance } = batchNormTrain(x, { weight, bias, layout })
+        return [relu(output.add(shortcut)), mean, variance]
+      }).map(({ value }) => value)
+      const { kernels } = finish(cpuBackend().compile(new Graph(params, results))).report
+      // Two clusters: a factor for each feature, and the pass over the whole.
+      if (dtype === 'f32') assert.deepEqual(kernels, { batch_norm_statistics: 1, elementwise: 2 })
+      const seeds = results.map((result) => parameter(result.shape, result.dtype))
+      const grads = vjp(results, seeds, params).filter((grad): grad is Value => grad !== null)
+      checkOn([...params, ...seeds], [...results, ...grads], { ...LOOSE, scale: 60, floor: 8 })
+    }
 })
 
 test('transposed convolutions, too', native, () => {

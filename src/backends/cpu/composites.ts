@@ -118,7 +118,9 @@ export const NATIVE_COMPOSITES: Readonly<Record<string, CompositeRule>> = {
   rms_norm: norm,
   layer_norm_grad: norm,
   rms_norm_grad: norm,
+  // Split in two by passes/batch-norm.ts before it is lowered.
   batch_norm_train: batchNorm,
+  batch_norm_statistics: { ints: ({ feature }) => [number(feature)] },
   batch_norm_grad: batchNorm,
   softmax_cross_entropy: crossEntropy,
   softmax_cross_entropy_grad: { ...crossEntropy, accepts: (node) => node.outputs.length === 1 && floating(node) },

@@ -42,7 +42,6 @@ function convolving(node: Node): Convolving | null {
 
 /** Composites that take over how an operand lies in memory, with the operands that decide. */
 const FOLLOWING: Readonly<Record<string, readonly number[]>> = {
-  batch_norm_train: [0],
   batch_norm_grad: [0, 1],
   max_pool_grad: [0, 1],
 }

@@ -14,6 +14,7 @@ import {
   topologicalOrder,
   type Value,
 } from '../../ir/index.js'
+import { splitBatchNorm } from '../../passes/batch-norm.js'
 import { absorbEpilogues } from '../../passes/epilogue.js'
 import { groupElementwise } from '../../passes/group.js'
 import { mergeLosses } from '../../passes/merge-losses.js'
@@ -202,9 +203,8 @@ export class Lowering {
     targets: readonly (View | null)[],
     donated: readonly number[],
   ): Steps<View[]> {
-    const grouped = yield* groupElementwise(
-      yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph))),
-    )
+    const absorbed = yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph)))
+    const grouped = yield* groupElementwise(yield* splitBatchNorm(absorbed))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })
