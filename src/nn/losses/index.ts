@@ -1,4 +1,4 @@
-import { add, constant, div, mean, mul, neg, sum, type Tensor } from '../../tensor/index.js'
+import { add, constant, div, mean, movedim, mul, neg, sum, type Tensor } from '../../tensor/index.js'
 import * as crossentropy from './crossentropy.js'
 import * as pointwise from './pointwise.js'
 
@@ -77,7 +77,13 @@ export function getLoss(like: LossLike, config: Config = {}): LossFunction {
   const make = BY_NAME[canonical(name)]
   if (!make) throw new RangeError(`unknown loss '${name}'; known: ${Object.keys(BY_NAME).join(', ')}`)
   const options = typeof like === 'string' ? config : like.config
-  return reduced(name, make(options), options.reduction)
+  return reduced(name, alongAxis(make(options), options.axis), options.reduction)
+}
+
+/** A function of the last dimension taken along another one; targets of lower rank (integer classes) lack that dimension. */
+export function alongAxis(values: LossFunction, axis: unknown): LossFunction {
+  if (typeof axis !== 'number' || axis === -1) return values
+  return (y, p) => values(y.ndim === p.ndim ? movedim(y, axis, -1) : y, movedim(p, axis, -1))
 }
 
 /** Keras' default reduction is what {@link reduceLoss} does; others are put into the losses. */

@@ -1,11 +1,11 @@
 import { crossentropy } from '../../nn/index.js'
-import { any, argmax, constant, eq, gt, mean, type Tensor, topK, unsqueeze } from '../../tensor/index.js'
+import { any, argmax, constant, eq, gather, gt, lt, narrow, sum, type Tensor, unsqueeze } from '../../tensor/index.js'
 
-/** Share of elements on the right side of the threshold: [n, d] -> [n]. */
+/** 1 where an element is on the right side of the threshold. */
 export const binaryAccuracy =
   (threshold = 0.5) =>
   (yTrue: Tensor, yPred: Tensor): Tensor =>
-    mean(eq(yTrue.to(yPred.dtype), gt(yPred, constant(threshold, yPred.dtype)).to(yPred.dtype)).to('f32'), -1)
+    eq(yTrue.to(yPred.dtype), gt(yPred, constant(threshold, yPred.dtype)).to(yPred.dtype)).to('f32')
 
 /** 1 where the largest prediction is at the one-hot target: [..., classes] -> [...]. */
 export const categoricalAccuracy = (yTrue: Tensor, yPred: Tensor): Tensor =>
@@ -15,12 +15,20 @@ export const categoricalAccuracy = (yTrue: Tensor, yPred: Tensor): Tensor =>
 export const sparseCategoricalAccuracy = (yTrue: Tensor, yPred: Tensor): Tensor =>
   eq(crossentropy.sparseLabels(yTrue, yPred), argmax(yPred, -1)).to('f32')
 
-/** 1 where the integer target is among the k largest predictions. */
+/**
+ * 1 where the integer target is among the k largest predictions; equal predictions share their place, as in TensorFlow's `in_top_k`. With
+ * `fromSortedIds` predictions are classes, the most likely first.
+ */
 export const sparseTopKCategoricalAccuracy =
-  (k = 5) =>
+  (k = 5, fromSortedIds = false) =>
   (yTrue: Tensor, yPred: Tensor): Tensor => {
-    const labels = crossentropy.sparseLabels(yTrue, yPred)
-    return any(eq(topK(yPred, k).indices, unsqueeze(labels, -1)), -1).to('f32')
+    const labels = unsqueeze(crossentropy.sparseLabels(yTrue, yPred), -1)
+    if (fromSortedIds) {
+      const first = narrow(yPred, yPred.ndim - 1, 0, Math.min(k, yPred.shape[yPred.ndim - 1]))
+      return any(eq(first.to('i32'), labels), -1).to('f32')
+    }
+    const larger = gt(yPred, gather(yPred, -1, labels)).to('i32')
+    return lt(sum(larger, -1), k).to('f32')
   }
 
 /** 1 where the one-hot target is among the k largest predictions. */

@@ -1,5 +1,5 @@
-import { getLoss, type LossFunction, pointwise, toSnake } from '../../nn/index.js'
-import type { Shape } from '../../tensor/index.js'
+import { alongAxis, getLoss, type LossFunction, pointwise, toSnake } from '../../nn/index.js'
+import { type Shape, square, sub } from '../../tensor/index.js'
 import * as accuracy from './accuracy.js'
 import * as confusion from './confusion.js'
 import { concordanceCorrelation, pearsonCorrelation } from './correlation.js'
@@ -31,6 +31,12 @@ const averaged =
   (values: LossFunction): Maker =>
   (name) =>
     new MeanMetric(name, values)
+
+/** The mean of a function of one dimension, the last where the options name no `axis`. */
+const averagedAlong =
+  (values: LossFunction): Maker =>
+  (name, config) =>
+    new MeanMetric(name, alongAxis(values, config.axis))
 
 const lossMean =
   (loss: string): Maker =>
@@ -104,9 +110,17 @@ const MAKERS: Record<string, Maker> = {
   topkcategoricalaccuracy: (name, config) =>
     new MeanMetric(name, accuracy.topKCategoricalAccuracy((config.k as number) ?? 5)),
   sparsetopkcategoricalaccuracy: (name, config) =>
-    new MeanMetric(name, accuracy.sparseTopKCategoricalAccuracy((config.k as number) ?? 5)),
-  rootmeansquarederror: (name) => new MeanMetric(name, pointwise.meanSquaredError, (mean) => mean.sqrt()),
-  cosinesimilarity: averaged(pointwise.cosineSimilarity),
+    new MeanMetric(
+      name,
+      accuracy.sparseTopKCategoricalAccuracy((config.k as number) ?? 5, option(config, 'fromSortedIds') ?? false),
+    ),
+  rootmeansquarederror: (name) =>
+    new MeanMetric(
+      name,
+      (y, p) => square(sub(y.to(p.dtype), p)),
+      (mean) => mean.sqrt(),
+    ),
+  cosinesimilarity: averagedAlong(pointwise.cosineSimilarity),
   precision: counted(confusion.precision),
   recall: counted(confusion.recall),
   truepositives: counted(confusion.truePositives),
@@ -124,14 +138,15 @@ const MAKERS: Record<string, Maker> = {
       labelWeights: option(config, 'labelWeights'),
     }),
   ...Object.fromEntries(Object.keys(confusion.CONSTRAINED).map((key) => [key, constrained(key)])),
-  pearsoncorrelation: averaged(pearsonCorrelation),
-  concordancecorrelation: averaged(concordanceCorrelation),
+  pearsoncorrelation: averagedAlong(pearsonCorrelation),
+  concordancecorrelation: averagedAlong(concordanceCorrelation),
   f1score: (name, config, shapes) => fbeta(name, config, shapes, 1),
   fbetascore: (name, config, shapes) => fbeta(name, config, shapes, (config.beta as number) ?? 1),
   r2score: (name, config, shapes) =>
     new R2Score(shapes.yPred.at(-1) ?? 1, {
       name,
       classAggregation: config.class_aggregation === null ? null : option(config, 'classAggregation'),
+      numRegressors: option(config, 'numRegressors'),
     }),
   iou: iou({ sparseYTrue: true, sparseYPred: true }),
   meaniou: iou({ sparseYTrue: true, sparseYPred: true }),

@@ -4,6 +4,7 @@ import {
   div,
   ge,
   gt,
+  isinf,
   mean,
   mul,
   ones,
@@ -12,6 +13,7 @@ import {
   sub,
   sum,
   type Tensor,
+  where,
 } from '../../tensor/index.js'
 import { Metric, ratio, weightsFor } from './metric.js'
 
@@ -83,12 +85,15 @@ export class R2Score extends Metric {
   private readonly totals: Parameter
   private readonly residuals: Parameter
   private readonly count: Parameter
+  private readonly elements: Parameter
 
   constructor(
     outputs: number,
     private readonly options: {
       name?: string
       classAggregation?: 'uniform_average' | 'variance_weighted_average' | null
+      /** Predictors of the model that is judged: above 0 the coefficient is adjusted for them (with Keras' count of elements). */
+      numRegressors?: number
     } = {},
   ) {
     super(options.name ?? 'r2_score')
@@ -96,6 +101,7 @@ export class R2Score extends Metric {
     this.totals = this.state([outputs])
     this.residuals = this.state([outputs])
     this.count = this.state()
+    this.elements = this.state()
   }
 
   override update(yTrue: Tensor, yPred: Tensor, weight?: Tensor | null): void {
@@ -105,14 +111,29 @@ export class R2Score extends Metric {
     this.squares.value = add(this.squares.value, sum(mul(square(y), w), 0))
     this.residuals.value = add(this.residuals.value, sum(mul(square(sub(y, yPred)), w), 0))
     this.count.value = add(this.count.value, sum(w.narrow(1, 0, 1)))
+    this.elements.value = add(this.elements.value, constant(y.size, 'f32'))
   }
 
   override result(): Tensor {
     const average = div(this.totals.value, this.count.value)
     const total = sub(this.squares.value, mul(this.totals.value, average))
-    const scores = sub(constant(1, 'f32'), div(this.residuals.value, total))
+    const raw = sub(constant(1, 'f32'), div(this.residuals.value, total))
+    const scores = where(isinf(raw), constant(0, 'f32'), raw)
+    return this.adjusted(this.aggregated(scores, total))
+  }
+
+  private aggregated(scores: Tensor, total: Tensor): Tensor {
     if (this.options.classAggregation === null) return scores
     if (this.options.classAggregation === 'variance_weighted_average') return div(sum(mul(scores, total)), sum(total))
     return mean(scores)
+  }
+
+  private adjusted(score: Tensor): Tensor {
+    const { numRegressors = 0 } = this.options
+    if (numRegressors === 0) return score
+    const [zero, one] = [constant(0, 'f32'), constant(1, 'f32')]
+    const free = sub(this.elements.value, constant(numRegressors + 1, 'f32'))
+    const rest = div(mul(sub(one, score), sub(this.elements.value, one)), where(gt(free, zero), free, one))
+    return where(gt(free, zero), sub(one, rest), score)
   }
 }
