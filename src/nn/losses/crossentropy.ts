@@ -159,15 +159,18 @@ export const dice =
     return sub(c(1, p), div(mul(total(mul(y, p), axis), c(2, p)), both))
   }
 
-/** 1 - Tversky index (Salehi et al. 2017); alpha weighs false positives, beta false negatives. Numbers as in {@link dice}. */
+/**
+ * 1 - Tversky index (Salehi et al. 2017). As in Keras (its code, not its words) alpha weighs what the predictions miss of the targets, beta what
+ * they have besides. Numbers as in {@link dice}.
+ */
 export const tversky =
   ({ alpha = 0.5, beta = 0.5, axis = null }: OverlapOptions & { alpha?: number; beta?: number } = {}) =>
   (y: Tensor, p: Tensor): Tensor => {
     const one = c(1, p)
     const hit = total(mul(y, p), axis)
-    const falsePositive = mul(total(mul(p, sub(one, y)), axis), c(alpha, p))
-    const falseNegative = mul(total(mul(sub(one, p), y), axis), c(beta, p))
-    return sub(one, div(hit, add(add(add(hit, falsePositive), falseNegative), c(EPSILON, p))))
+    const missed = mul(total(mul(sub(one, p), y), axis), c(alpha, p))
+    const besides = mul(total(mul(p, sub(one, y)), axis), c(beta, p))
+    return sub(one, div(hit, add(add(add(hit, missed), besides), c(EPSILON, p))))
   }
 
 /** Connectionist temporal classification (Graves et al. 2006): labels [batch, length], padded with 0 (the blank), and logits [batch, steps, classes]. */
