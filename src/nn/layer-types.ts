@@ -70,6 +70,7 @@ export const LAYER_TYPES = {
   GroupNormalization: type(layers.GroupNormalization),
   GroupQueryAttention: type(layers.GroupQueryAttention, 'headDim', 'numQueryHeads', 'numKeyValueHeads'),
   Identity: type(layers.Identity),
+  IntegerLookup: type(layers.IntegerLookup),
   LSTM: type(layers.LSTM, 'units'),
   LSTMCell: type(layers.LSTMCell, 'units'),
   LayerNormalization: type(layers.LayerNormalization),

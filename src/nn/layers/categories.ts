@@ -15,10 +15,10 @@ import { Layer, type LayerOptions } from '../layer.js'
 import { checkChoice, checkCount } from './options.js'
 
 export type CategoryMode = 'one_hot' | 'multi_hot' | 'count'
-const MODES: readonly CategoryMode[] = ['one_hot', 'multi_hot', 'count']
+export const MODES: readonly CategoryMode[] = ['one_hot', 'multi_hot', 'count']
 
 /** Numbers of categories as vectors of `depth`. As keras' encode_categorical_inputs. */
-function encode(given: Tensor, mode: CategoryMode, depth: number, weights: Tensor | null = null): Tensor {
+export function encode(given: Tensor, mode: CategoryMode, depth: number, weights: Tensor | null = null): Tensor {
   const index = given.ndim === 0 ? reshape(given, 1) : given
   const single = mode === 'one_hot' && index.ndim > 1 && index.shape[index.ndim - 1] === 1
   const hot = oneHot((single ? index.squeeze(-1) : index).to('i32'), depth, { dtype: 'f32' })

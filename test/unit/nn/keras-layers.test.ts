@@ -167,6 +167,56 @@ test('attention with hidden rows is the same on the interpreter, with its gradie
   })
 })
 
+test('IntegerLookup: places, masks, unknown integers, inverses, and a vocabulary by frequency', async () => {
+  const x = tensor([[12, 1138, 42, 0, 7]], { dtype: 'i32' })
+  const run = async (options: nn.IntegerLookupOptions): Promise<number[]> =>
+    numbers(nn.integerLookup({ vocabulary: [12, 36, 1138, 42], ...options }).forward(x))
+  assert.deepEqual(await run({}), [1, 3, 4, 0, 0])
+  assert.deepEqual(await run({ maskToken: 0 }), [2, 4, 5, 0, 1])
+  assert.deepEqual(await run({ numOovIndices: 2, maskToken: 0 }), [3, 5, 6, 0, 2])
+  assert.deepEqual(await run({ numOovIndices: 0 }), [0, 2, 3, -1, -1])
+  assert.deepEqual(await run({ outputMode: 'count' }), [2, 1, 0, 1, 1])
+  assert.deepEqual(await run({ outputMode: 'multi_hot', maxTokens: 6, padToMaxTokens: true }), [1, 1, 0, 1, 1, 0])
+  const back = nn.integerLookup({ vocabulary: [-1, 12, 36], invert: true })
+  assert.deepEqual(await numbers(back.forward(tensor([1, 2, 0, 9], { dtype: 'i32' }))), [12, 36, -1, -1])
+  const layer = nn.integerLookup({ maxTokens: 3 })
+  assert.throws(() => layer.forward(x), /call adapt/)
+  await layer.adapt(tensor([5, 9, 5, 7, 9, 5, 8, 8], { dtype: 'i32' }))
+  assert.deepEqual(layer.vocabulary, [-1, 5, 9])
+  const again = nn.layerFromConfig({ class_name: 'IntegerLookup', config: layer.config() }) as nn.IntegerLookup
+  assert.deepEqual(again.vocabulary, layer.vocabulary)
+  assert.throws(() => nn.integerLookup({ vocabulary: [1, 1] }), /each once, got 1/)
+})
+
+class Leaky extends nn.RnnCell {
+  override readonly className: string = 'Leaky'
+  readonly stateSizes = [2]
+
+  step(x: Tensor, [h]: readonly Tensor[]) {
+    const next = h.mul(0.5).add(x)
+    return { output: next, states: [next] }
+  }
+}
+
+test('a cell of your own reads sequences: masked steps keep its state', async () => {
+  const x = tensor([
+    [
+      [1, 2],
+      [4, 4],
+      [8, 0],
+    ],
+  ])
+  const context = nn.callContext(false)
+  context.masks.set(x, tensor([[true, false, true]]))
+  const [output, state] = nn
+    .rnn(new Leaky(), { returnSequences: true, returnState: true })
+    .run(x, context) as unknown as Tensor[]
+  assert.deepEqual(await numbers(output), [1, 2, 1, 2, 8.5, 1])
+  assert.deepEqual(await numbers(state), [8.5, 1])
+  assert.throws(() => nn.bidirectional(nn.rnn(new Leaky())), /define fresh\(\)/)
+  assert.throws(() => nn.rnn(nn.dense(3) as unknown as nn.RnnCell), /expected cells .* got Dense/)
+})
+
 test('CTC as in Keras', async () => {
   const labels = tensor(
     [
