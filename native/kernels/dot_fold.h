@@ -52,6 +52,7 @@ struct DotDims {
   int n_batch, n_contract;
   const int64_t *lhs_batch, *rhs_batch, *lhs_contract, *rhs_contract;
   int64_t activation;
+  bool has_addend;
   int n_lhs_free, n_rhs_free;
   int64_t lhs_free[kMaxRank], rhs_free[kMaxRank];
 };
@@ -80,6 +81,7 @@ inline bool parse_dot(const KernelCall& call, DotDims* dims) {
   dims->lhs_contract = dims->rhs_batch + nb;
   dims->rhs_contract = dims->lhs_contract + nc;
   dims->activation = dims->rhs_contract[nc];
+  dims->has_addend = call.n_ints > 3 + 2 * (nb + nc) && dims->rhs_contract[nc + 1] != 0;
   if (dims->activation < 0 || dims->activation >= kActCount) return false;
   for (int i = 0; i < nb + nc; ++i) {
     const int64_t l = i < nb ? dims->lhs_batch[i] : dims->lhs_contract[i - nb];

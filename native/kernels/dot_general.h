@@ -1,6 +1,7 @@
-// dot_general (StableHLO): lhs, rhs [, bias] -> out [, product].
-//   ints = {n_batch, n_contract, lhs_batch[n_batch], rhs_batch[n_batch], lhs_contract[n_contract], rhs_contract[n_contract], activation}
+// dot_general (StableHLO): lhs, rhs [, bias] [, addend] -> out [, product].
+//   ints = {n_batch, n_contract, lhs_batch[n_batch], rhs_batch[n_batch], lhs_contract[n_contract], rhs_contract[n_contract], activation, has addend?}
 //   out dims = batch, lhs free, rhs free; activation: of Activation, relu for floats, the others for f32 only.
+//   addend: dense, of out's shape, added last; f32 only, without an activation.
 //   product: what the activation is applied to, f32 only.
 //   bias: any strides, as many elements as the free dims of rhs have together; added before the activation.
 // f32 and f64 run the matrix engine of gemm.h; f16 and bf16 accumulate in f32; integers wrap around; bool is or of ands.
@@ -23,6 +24,7 @@ struct DotPlan {
   char* workspace = nullptr;       // for the matrix engine
   char* bias_copy = nullptr;
   float *out = nullptr, *product = nullptr;
+  const float* addend = nullptr;
   bool copy_lhs = false, copy_rhs = false;
 };
 
@@ -81,8 +83,12 @@ inline FoldedDot fold_dot(const DotPlan& plan, const Operand& out, bool allow_sw
 template <typename T>
 Epilogue<T> dot_epilogue(const DotPlan& plan, bool swapped) {
   Epilogue<T> e;
-  if constexpr (sizeof(T) == sizeof(float)) set_activation(e, plan.dims.activation, plan.product, plan.out);
-  else e.act = plan.dims.activation;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    set_activation(e, plan.dims.activation, plan.product, plan.out);
+    if (plan.addend) set_addend(e, plan.out, plan.addend);
+  } else {
+    e.act = plan.dims.activation;
+  }
   if (plan.bias) {
     e.bias = reinterpret_cast<const T*>(plan.bias_copy);
     e.bias_rs = 0;
@@ -140,14 +146,21 @@ Status run_dot_engine(KernelCall& call, DotPlan& plan, const T* packed_b) {
   return matrix_product(call.pool, g, plan.workspace);
 }
 
-inline bool setup_dot(const KernelCall& call, DotPlan* plan, int n_operands) {
+inline bool setup_dot(const KernelCall& call, DotPlan* plan) {
   if (!parse_dot(call, &plan->dims) || call.n_out > 2) return false;
   if ((call.n_out == 2 || plan->dims.activation > kActRelu) && (call.out[0].dtype != DType::f32 || call.in[0].dtype != DType::f32 || call.in[1].dtype != DType::f32)) return false;
   if (call.n_out == 2 && (plan->dims.activation == kActNone || call.out[1].dtype != DType::f32 || element_count(call.out[1]) != element_count(call.out[0]))) return false;
   plan->lhs = call.in[0];
   plan->rhs = call.in[1];
-  if (call.n_in > n_operands) return false;
-  if (call.n_in == n_operands) plan->bias = &call.in[2];
+  const int n_in = call.n_in - plan->dims.has_addend;
+  if (n_in < 2 || n_in > 3) return false;
+  if (n_in == 3) plan->bias = &call.in[2];
+  if (plan->dims.has_addend) {
+    const Operand& addend = call.in[n_in];
+    if (plan->dims.activation != kActNone || addend.dtype != DType::f32 || plan->lhs.dtype != DType::f32 || plan->rhs.dtype != DType::f32) return false;
+    if (call.out[0].dtype != DType::f32 || !is_dense(addend) || element_count(addend) != element_count(call.out[0])) return false;
+    plan->addend = reinterpret_cast<const float*>(addend.data);
+  }
   int64_t n = 1;
   for (int i = 0; i < plan->dims.n_rhs_free; ++i) n *= plan->rhs.dims[plan->dims.rhs_free[i]];
   return !plan->bias || element_count(*plan->bias) == n;
@@ -188,7 +201,7 @@ inline Status dot_generic(KernelCall& call, DotPlan& plan) {
 
 inline Status dot_general(KernelCall& call) {
   DotPlan plan;
-  if (!setup_dot(call, &plan, 3)) return Status::unsupported;
+  if (!setup_dot(call, &plan)) return Status::unsupported;
   const DType a = plan.lhs.dtype, b = plan.rhs.dtype, c = call.out[0].dtype, e = plan.bias ? plan.bias->dtype : c;
   if (element_count(call.out[0]) == 0) return Status::ok;
   if (a == b && a == c && a == e) {
@@ -267,7 +280,7 @@ inline Status dot_general_packed(KernelCall& call) {
   KernelCall inner = call;
   inner.n_in = call.n_in - 1;
   DotPlan plan;
-  if (inner.n_in < 2 || !setup_dot(inner, &plan, 3) || plan.dims.n_batch != 0) return Status::unsupported;
+  if (inner.n_in < 2 || !setup_dot(inner, &plan) || plan.dims.n_batch != 0) return Status::unsupported;
   const Operand& packed = call.in[call.n_in - 1];
   for (int i = 0; i < call.n_in; ++i) {
     if (call.in[i].dtype != DType::f32) return Status::unsupported;

@@ -39,9 +39,10 @@ struct Epilogue {
   int64_t bias_rs = 0, bias_cs = 1;
   int64_t act = kActNone;
   void (*tail)(const Epilogue& epilogue, T* tile, int64_t rows, int64_t cols, int64_t ld) = nullptr;
-  // For the tail: where C begins, and a second matrix of its shape; null: the tail writes into C.
+  // For the tail: where C begins, and matrices of its shape: one that the tail writes instead of C, one that it adds.
   T* c = nullptr;
   T* result = nullptr;
+  const T* addend = nullptr;
 };
 
 // max(x, 0) that keeps NaN.

@@ -18,8 +18,9 @@ import { rewriteSteps } from './rewrite.js'
 
 /**
  * Name of the composites that {@link absorbEpilogues} makes: a contraction and what happens to its result while that is in the cache.
- * Operands: lhs, rhs, maybe a bias, behind that, of convolutions, maybe a scale: result * scale + bias. Results: the whole, and where something else reads it, what the activation is applied to. The
- * attribute `activation` is a position in {@link ACTIVATIONS}.
+ * Operands: lhs, rhs, maybe a bias, behind that, of convolutions, maybe a scale: result * scale + bias. Results: the whole, and where
+ * something else reads it, what the activation is applied to. The attribute `activation` is a position in {@link ACTIVATIONS}; with
+ * `addend` the last operand, of the result's shape, is added at the end (sums.ts).
  */
 export const EPILOGUE = 'epilogue'
 
@@ -50,8 +51,9 @@ function biasOf(addend: Value, contraction: Node): Value | null {
   return sameShape(bias.shape, extents) && sameShape(spread, dims) && dims.length > 0 ? bias : null
 }
 
-function withEpilogue(operands: readonly Value[], activation: string, body: Graph): Value[] {
-  const attributes: Record<string, AttrValue> = { activation: ACTIVATIONS.indexOf(activation) }
+/** The composite of a contraction and what follows it. */
+export function withEpilogue(operands: readonly Value[], activation: string, body: Graph, addend = false): Value[] {
+  const attributes: Record<string, AttrValue> = { activation: ACTIVATIONS.indexOf(activation), addend }
   return makeNode('composite', operands, { name: EPILOGUE, attributes, body }).outputs.slice()
 }
 
@@ -124,7 +126,8 @@ function activationOf(node: Node): string | null {
   return name !== null && ACTIVATIONS.includes(name) ? name : null
 }
 
-const isEpilogue = (node: Node): node is Node<'composite'> => isOp(node, 'composite') && node.attrs.name === EPILOGUE
+export const isEpilogue = (node: Node): node is Node<'composite'> =>
+  isOp(node, 'composite') && node.attrs.name === EPILOGUE
 
 /** What may follow a product or convolution, biased or not, in its own kernel; convolutions know relu alone, without keeping the product. */
 function mayFollow(activation: string, contraction: Node, kept: boolean): boolean {
@@ -132,12 +135,17 @@ function mayFollow(activation: string, contraction: Node, kept: boolean): boolea
   return op === 'dot_general' || (op === 'convolution' && activation === 'relu' && !kept)
 }
 
+/** The contraction, with what follows it already, on other operands. */
+export function onOperands(contraction: Node, operands: readonly Value[]): Value {
+  if (!isEpilogue(contraction)) return makeNode(contraction.op, operands, contraction.attrs).outputs[0]
+  const { body } = contraction.attrs
+  return cloneWith(body.results, new Map(body.params.map((param, i) => [param, operands[i]])))[0]
+}
+
 /** The contraction on `operands`, followed by `activation`; two results where the product is `kept`. */
 function activated(contraction: Node, operands: readonly Value[], activation: Node, kept: boolean): Value[] {
   const params = operands.map(({ shape, dtype }) => apply('parameter', [], { shape, dtype }))
-  const product = isEpilogue(contraction)
-    ? cloneWith(contraction.attrs.body.results, new Map(contraction.attrs.body.params.map((p, i) => [p, params[i]])))[0]
-    : makeNode(contraction.op, params, contraction.attrs).outputs[0]
+  const product = onOperands(contraction, params)
   const result = makeNode(activation.op, [product], activation.attrs).outputs[0]
   return withEpilogue(operands, activationOf(activation) ?? '', new Graph(params, kept ? [result, product] : [result]))
 }

@@ -85,8 +85,7 @@ test('a process is ended by a signal in the middle of a run', native, async () =
 test('one, two and many threads give the same bits', native, async () => {
   for (const name of ['steps', 'conv-block']) {
     const outputs: string[] = []
-    for (const threads of ['1', '2', '7'])
-      outputs.push((await runProcess(name, [], { KAIMO_THREADS: threads })).stdout)
+    for (const threads of ['1', '2', '7']) outputs.push((await runProcess(name, [], { KAIMO_THREADS: threads })).stdout)
     assert.match(outputs[0], /^-?\d+\n$/)
     assert.equal(outputs[1], outputs[0])
     assert.equal(outputs[2], outputs[0])

@@ -125,3 +125,43 @@ test('convolutions apply relu themselves', native, () => {
     assert.deepEqual(instructions([traced(params, build)], params), { convolution: 1 })
   }
 })
+
+test('a product adds what is added to it: residuals, sums of products, transposed and shared operands', native, () => {
+  for (const [x, w] of [
+    [
+      [1, 7],
+      [7, 33],
+    ],
+    [
+      [5, 3],
+      [3, 1],
+    ],
+    [
+      [2, 3, 400],
+      [400, 50],
+    ],
+    [
+      [131, 40],
+      [40, 35],
+    ],
+    [
+      [4, 0],
+      [0, 5],
+    ],
+  ] as [Shape, Shape][]) {
+    const whole = [...x.slice(0, -1), w[1]]
+    const options = { scale: 400, floor: 1, what: `[${x}] x [${w}]` }
+    check([x, w, whole], (a, b, other) => other.add(matmul(a, b)), options)
+    check([x, w, [w[1]], whole], (a, b, bias, other) => matmul(a, b).add(bias).add(other), options)
+    check([x, w, w], (a, b, c) => matmul(a, b).add(matmul(a, c)), options)
+  }
+  const square = [
+    [6, 6],
+    [6, 6],
+  ]
+  check(square, (a, b) => matmul(a, b).add(transpose(a, 0, 1)), { scale: 40, floor: 1 })
+  check(square, (a, b) => matmul(a, b).add(a).add(b), { scale: 40, floor: 1 })
+  const params = values([[9, 20], [20, 30], [30], [9, 30]])
+  const result = traced(params, (a, b, bias, other) => other.add(matmul(a, b).add(bias)))
+  assert.deepEqual(instructions([result], params), { dot_general: 1 })
+})

@@ -18,6 +18,7 @@ import { splitBatchNorm } from '../../passes/batch-norm.js'
 import { absorbEpilogues } from '../../passes/epilogue.js'
 import { groupElementwise } from '../../passes/group.js'
 import { mergeLosses } from '../../passes/merge-losses.js'
+import { absorbSums } from '../../passes/sums.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
 import {
@@ -203,8 +204,8 @@ export class Lowering {
     targets: readonly (View | null)[],
     donated: readonly number[],
   ): Steps<View[]> {
-    const absorbed = yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph)))
-    const grouped = yield* groupElementwise(yield* splitBatchNorm(absorbed))
+    const contracted = yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph)))
+    const grouped = yield* groupElementwise(yield* splitBatchNorm(yield* absorbSums(contracted)))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })

@@ -1,4 +1,4 @@
-import { type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
+import { type AttrValue, type Node, type OpAttrs, type OpName, sizeOf } from '../../ir/index.js'
 import { ACTIVATIONS, contractionOf, EPILOGUE } from '../../passes/epilogue.js'
 import { CLUSTER } from '../../passes/group.js'
 import { convolutionInts, lowerComposite, windowInts } from './composites.js'
@@ -88,17 +88,24 @@ const concatenate: LowerRule<'concatenate'> = (lowering, node) => {
   }
 }
 
-const NO_ACTIVATION = ACTIVATIONS.indexOf('none')
+const NOTHING_FOLLOWS = { activation: ACTIVATIONS.indexOf('none') }
 
-/** A product or convolution, with a bias as third operand where there is one, and an activation, the last of the ints. */
-function contraction(lowering: Lowering, node: Node, { op, attrs }: Node, activation: number): void {
+/** A product or convolution with what follows it: see {@link EPILOGUE}. */
+function contraction(
+  lowering: Lowering,
+  node: Node,
+  { op, attrs }: Node,
+  { activation, addend }: Readonly<Record<string, AttrValue>>,
+): void {
   const order = lowering.orderOf(node)
   const outputs = node.outputs.map((output) => lowering.result(output, order))
   if (sizeOf(outputs[0].shape) === 0) return
   const ints =
     op === 'convolution' ? convolutionInts(attrs as OpAttrs['convolution']) : dotInts(attrs as OpAttrs['dot_general'])
-  const inputs = node.inputs.map((input) => lowering.view(input))
-  lowering.kernel(op, op, inputs, outputs, [...ints.slice(0, -1), activation])
+  const last = addend ? node.inputs.length - 1 : -1
+  const inputs = node.inputs.map((input, i) => (i === last ? lowering.dense(input, op) : lowering.view(input)))
+  const following = addend ? [activation as number, 1] : [activation as number]
+  lowering.kernel(op, op, inputs, outputs, [...ints.slice(0, -1), ...following])
 }
 
 /** See native/kernels/dot_general.h; no activation. */
@@ -115,7 +122,7 @@ const dotInts = (attrs: OpAttrs['dot_general']): number[] => [
 const composite: LowerRule<'composite'> = (lowering, node) => {
   const { name, body, attributes } = node.attrs
   if (name === CLUSTER) return lowering.cluster(node, body)
-  if (name === EPILOGUE) return contraction(lowering, node, contractionOf(body), attributes.activation as number)
+  if (name === EPILOGUE) return contraction(lowering, node, contractionOf(body), attributes)
   lowerComposite(lowering, node, name, attributes)
 }
 
@@ -201,7 +208,7 @@ export const RULES: { readonly [K in OpName]: LowerRule<K> } = {
   sort: kernel('sort', ({ dimension, descending }) => [dimension, descending ? 1 : 0]),
 
   dot_general: kernel('dot_general', dotInts),
-  convolution: (lowering, node) => contraction(lowering, node, node, NO_ACTIVATION),
+  convolution: (lowering, node) => contraction(lowering, node, node, NOTHING_FOLLOWS),
   reduce: kernel(
     ({ kind }) => `reduce_${kind}`,
     ({ dimensions }) => ascending(dimensions),
