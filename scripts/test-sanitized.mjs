@@ -17,7 +17,12 @@ const threads = sanitize === 'thread'
 const isa = process.env.KAIMO_ISA ?? (threads ? THREADED.isa : undefined)
 const ownTests = threads ? THREADED.tests.map((name) => `test/native/${name}.test.ts`) : OP_TESTS
 
-function run(command, args, env = {}) {
+// The thread sanitizer needs addresses where it expects them, which a kernel that spreads them widely does not give.
+const FIXED = ['setarch', '-R']
+const fixed = threads && spawnSync(FIXED[0], [FIXED[1], 'true']).status === 0
+
+function run(program, list, env = {}) {
+  const [command, ...args] = fixed ? [...FIXED, program, ...list] : [program, ...list]
   const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
   if (done.error) throw done.error
   return done.status ?? 1
