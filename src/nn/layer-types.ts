@@ -92,6 +92,7 @@ export const LAYER_TYPES = {
   RandomColorDegeneration: type(layers.RandomColorDegeneration, 'factor'),
   RandomContrast: type(layers.RandomContrast, 'factor'),
   RandomCrop: type(layers.RandomCrop, 'height', 'width'),
+  RandomErasing: type(layers.RandomErasing),
   RandomFlip: type(layers.RandomFlip, 'mode'),
   RandomGrayscale: type(layers.RandomGrayscale),
   RandomHue: type(layers.RandomHue, 'factor'),

@@ -26,7 +26,7 @@ import { Augmentation, type AugmentationOptions, type Factor } from './augmentat
 
 /** Layers that change colors in training. Reference: keras/src/layers/preprocessing/image_preprocessing. */
 
-type Range = readonly [low: number, high: number]
+export type Range = readonly [low: number, high: number]
 
 export interface ColorOptions extends AugmentationOptions {
   /** Values of images; default [0, 255]. */
@@ -36,7 +36,7 @@ export interface ColorOptions extends AugmentationOptions {
 const BYTES: Range = [0, 255]
 
 /** A range within bounds; a number means from its negative, as far as the bounds allow it, to it. */
-function rangeWithin(layer: string, what: string, factor: Factor, [least, most]: Range): Range {
+export function rangeWithin(layer: string, what: string, factor: Factor, [least, most]: Range): Range {
   const [low, high] = typeof factor === 'number' ? [Math.max(-factor, least), factor] : factor
   if (!(low >= least && low <= high && high <= most))
     throw new RangeError(
@@ -46,7 +46,8 @@ function rangeWithin(layer: string, what: string, factor: Factor, [least, most]:
 }
 
 /** One number an image. */
-const drawn = (images: Tensor, [low, high]: Range): Tensor => random.uniform([images.shape[0], 1, 1, 1], { low, high })
+export const drawn = (images: Tensor, [low, high]: Range): Tensor =>
+  random.uniform([images.shape[0], 1, 1, 1], { low, high })
 
 const moved = (x: Tensor, [low, high]: Range, [toLow, toHigh]: Range): Tensor =>
   low === toLow && high === toHigh ? x : add(mul(div(sub(x, low), high - low), toHigh - toLow), toLow)

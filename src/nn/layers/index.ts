@@ -16,7 +16,18 @@ export {
 } from './augmentation.js'
 export * from './batch-normalization.js'
 export { CategoryEncoding, type CategoryMode, Discretization, type DiscretizationOptions } from './categories.js'
-export * from './color-augmentation.js'
+export {
+  AutoContrast,
+  type ColorOptions,
+  RandomColorDegeneration,
+  RandomGrayscale,
+  RandomHue,
+  RandomInvert,
+  RandomPosterization,
+  RandomSaturation,
+  RandomSharpness,
+  Solarization,
+} from './color-augmentation.js'
 export * from './conv.js'
 export * from './conv-lstm.js'
 export * from './conv-transpose.js'
@@ -36,6 +47,7 @@ export * from './normalization.js'
 export type { DataFormat, KernelOptions } from './options.js'
 export * from './pooling.js'
 export * from './preprocessing.js'
+export * from './random-erasing.js'
 export { Recurrent, type RecurrentOptions } from './recurrent.js'
 export * from './regularization.js'
 export type { Interpolation } from './resample.js'

@@ -167,6 +167,21 @@ test('attention with hidden rows is the same on the interpreter, with its gradie
   })
 })
 
+test('RandomErasing covers its share of each image', async () => {
+  const images = wave([3, 8, 12, 2], 1).add(2)
+  const erased = async (options: nn.RandomErasingOptions): Promise<number[]> =>
+    numbers(nn.randomErasing(options).run(images, nn.callContext(true)) as Tensor)
+  const quarter = await erased({ factor: [1, 1], scale: [0.25, 0.25], fillValue: 0 })
+  for (const i of [0, 1, 2]) {
+    const zeros = quarter.slice(i * 192, i * 192 + 192).filter((value) => value === 0)
+    assert.equal(zeros.length, 4 * 6 * 2)
+  }
+  const colored = await erased({ factor: [1, 1], scale: [1, 1], fillValue: [7, 300] })
+  assert.deepEqual([...new Set(colored)], [7, 255])
+  assert.deepEqual(await erased({ factor: [0, 0] }), await numbers(images))
+  assert.ok(new Set(await erased({ factor: [1, 1], scale: [1, 1] })).size > 100)
+})
+
 test('IntegerLookup: places, masks, unknown integers, inverses, and a vocabulary by frequency', async () => {
   const x = tensor([[12, 1138, 42, 0, 7]], { dtype: 'i32' })
   const run = async (options: nn.IntegerLookupOptions): Promise<number[]> =>
