@@ -180,9 +180,34 @@ const NOT_SAVED: ReadonlySet<string> = new Set(['raw', 'num_labels'])
 
 /** The object to write as `config.json`: what was read, with every known field at its present value. */
 export function configJson(config: BaseConfig, more: JsonObject = {}): JsonObject {
-  const known = Object.fromEntries(Object.entries(config).filter(([key]) => !NOT_SAVED.has(key))) as JsonObject
+  // Python takes null for a value: what was not set is left out.
+  const known = Object.fromEntries(
+    Object.entries(config).filter(
+      ([key, value]) => !NOT_SAVED.has(key) && (value !== null || key in config.raw || key.endsWith('_token_id')),
+    ),
+  ) as JsonObject
   const all: Record<string, Json> = { ...config.raw, ...known, ...more }
   delete all.torch_dtype
   delete all.num_labels
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/** Fields that transformers' configs take as floats only. */
+const REAL = `
+  attention_probs_dropout_prob attn_logit_softcapping batch_norm_eps box_noise_scale contrastive_logits_temperature
+  decoder_layerdrop decoder_offset_scale diversity_loss_weight embed_init_std encoder_layerdrop eos_coefficient
+  final_logit_softcapping focal_loss_alpha focal_loss_gamma hidden_dropout_prob hidden_expansion init_std
+  init_xavier_std initializer_bias_prior_prob initializer_cutoff_factor initializer_factor initializer_range
+  label_noise_ratio layer_norm_eps layer_norm_epsilon layer_scale_init_value layerscale_value matcher_alpha
+  matcher_bbox_cost matcher_class_cost matcher_gamma matcher_giou_cost norm_eps rms_norm_eps rope_theta
+  routed_scaling_factor router_aux_loss_coef router_jitter_noise time_step_floor time_step_max time_step_min
+  weight_loss_bbox weight_loss_giou weight_loss_vfl
+`
+  .trim()
+  .split(/\s+/)
+  .join('|')
+const WHOLE_REAL = new RegExp(`^( *"(?:${REAL})": -?\\d+)(,?)$`, 'gm')
+
+/** The text of a config.json. Python tells 2.0 from 2, and transformers refuses the latter for some fields. */
+export const configText = (json: JsonObject): string =>
+  `${JSON.stringify(json, null, 2).replace(WHOLE_REAL, '$1.0$2')}\n`

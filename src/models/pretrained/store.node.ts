@@ -5,7 +5,7 @@ import { writeFileAtomic, writeSafetensors } from '../../formats/index.node.js'
 import { type DType, dtypeBytes, isFloat, sizeOf } from '../../ir/index.js'
 import { type Parameter, random } from '../../tensor/index.js'
 import { openWeights, readConfigJson, readJsonObject } from './checkpoint.node.js'
-import { type BaseConfig, configJson, type JsonObject, parseConfig, withLabels } from './config.js'
+import { type BaseConfig, configJson, configText, type JsonObject, parseConfig, withLabels } from './config.js'
 import { quantizationConfig } from './int8.js'
 import { fileKeyOf } from './keys.js'
 import { convertArray, loadWeights } from './load.js'
@@ -111,8 +111,10 @@ async function writeWeights(folder: string, named: readonly Named[], options: Sa
   await rm(single, { force: true })
 }
 
-const writeJson = (path: string, json: object): Promise<void> =>
-  writeFileAtomic(path, (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)))
+const writeText = (path: string, text: string): Promise<void> =>
+  writeFileAtomic(path, (sink) => sink.write(new TextEncoder().encode(text)))
+
+const writeJson = (path: string, json: object): Promise<void> => writeText(path, `${JSON.stringify(json, null, 2)}\n`)
 
 async function save(model: PreTrainedModel, folder: string, options: SaveOptions): Promise<void> {
   const { family } = model.constructor as unknown as { family: Family }
@@ -125,7 +127,7 @@ async function save(model: PreTrainedModel, folder: string, options: SaveOptions
   await writeWeights(folder, named, options)
   const dtype = float ? TORCH_NAMES[float[1].dtype] : undefined
   const more = { architectures: [model.constructor.name], ...(dtype ? { dtype } : {}), ...quantizationConfig(model) }
-  await writeJson(join(folder, 'config.json'), configJson(model.config, more))
+  await writeText(join(folder, 'config.json'), configText(configJson(model.config, more)))
   if (model.generationConfig) await writeJson(join(folder, 'generation_config.json'), model.generationConfig)
 }
 
