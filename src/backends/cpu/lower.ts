@@ -11,13 +11,13 @@ import {
   type Shape,
   type Steps,
   sizeOf,
-  topologicalOrder,
   type Value,
 } from '../../ir/index.js'
 import { splitBatchNorm } from '../../passes/batch-norm.js'
 import { absorbEpilogues } from '../../passes/epilogue.js'
 import { groupElementwise } from '../../passes/group.js'
 import { mergeLosses } from '../../passes/merge-losses.js'
+import { executionOrder, recompute } from '../../passes/recompute.js'
 import { absorbSums } from '../../passes/sums.js'
 import { swapTransposedDots } from '../../passes/swap-dots.js'
 import { compileCluster, mergeDims, readsFarApart } from './cluster.js'
@@ -205,12 +205,13 @@ export class Lowering {
     donated: readonly number[],
   ): Steps<View[]> {
     const contracted = yield* absorbEpilogues(yield* swapTransposedDots(yield* mergeLosses(graph)))
-    const grouped = yield* groupElementwise(yield* splitBatchNorm(yield* absorbSums(contracted)))
+    const split = yield* splitBatchNorm(yield* absorbSums(contracted))
+    const grouped = yield* recompute(yield* groupElementwise(split))
     grouped.params.forEach((param, i) => {
       this.bind(param, params[i])
     })
     yield
-    const order = donationOrder(topologicalOrder(grouped.results), grouped, donated)
+    const order = donationOrder(executionOrder(grouped), grouped, donated)
     const members = new Set(order)
     grouped.results.forEach((result, i) => {
       const target = targets[i]
