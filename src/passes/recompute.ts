@@ -95,12 +95,12 @@ class Schedule {
     )
   }
 
-  /** Bytes that nothing holds any more after `node`, less those of its results. */
+  /** Bytes that nothing holds any more after `node`, less those of its outputs; results of the graph have memory of their own. */
   private gain(node: Node): number {
     let bytes = 0
     for (const base of basesOf(node))
       if (!isLasting(base) && !this.results.has(base) && this.left.get(base)?.size === 1) bytes += bytesOf(base)
-    return node.outputs.reduce((sum, output) => sum - bytesOf(output), bytes)
+    return node.outputs.reduce((sum, output) => sum - (this.results.has(output) ? 0 : bytesOf(output)), bytes)
   }
 }
 
