@@ -49,14 +49,19 @@ KAIMO_INLINE vf32 exp_f32(vf32 x) {
   return x != x ? x : high;
 }
 
+// e^r - 1 for what exp_parts leaves of an argument.
+KAIMO_INLINE vf32 expm1_polynomial(vf32 r) {
+  vf32 q = vfma(vsplat(0.00019845877f), r, vsplat(0.0013940628f));
+  q = vfma(q, r, vsplat(0.00833339f));
+  q = vfma(q, r, vsplat(0.041666362f));
+  q = vfma(q, r, vsplat(0.16666666f));
+  q = vfma(q, r, vsplat(0.5f));
+  return vfma(q * r, r, r);
+}
+
 KAIMO_INLINE vf32 expm1_f32(vf32 x) {
   const ExpParts e = exp_parts(vlesser(vsplat(89.0f), vgreater(vsplat(-20.0f), x)));
-  vf32 q = vfma(vsplat(0.00019845877f), e.r, vsplat(0.0013940628f));
-  q = vfma(q, e.r, vsplat(0.00833339f));
-  q = vfma(q, e.r, vsplat(0.041666362f));
-  q = vfma(q, e.r, vsplat(0.16666666f));
-  q = vfma(q, e.r, vsplat(0.5f));
-  q = vfma(q * e.r, e.r, e.r);
+  const vf32 q = expm1_polynomial(e.r);
   // 2^n q + (2^n - 1), with 2^n halved against overflow at n = 128.
   const vf32 scale = (vf32)(((vi32)e.z << 23) + vsplat(int32_t(0x3f000000)));
   const vf32 y = vfma(scale, q, scale - vsplat(0.5f)) * vsplat(2.0f);

@@ -15,12 +15,7 @@ namespace {
 KAIMO_INLINE vf32 rnn_tanh(vf32 x) {
   const vi32 sign = vsplat(int32_t(INT32_MIN));
   const ExpParts e = exp_parts(vgreater(vsplat(-20.0f), vsplat(-2.0f) * (vf32)((vi32)x & ~sign)));
-  vf32 q = vfma(vsplat(0.00019845877f), e.r, vsplat(0.0013940628f));
-  q = vfma(q, e.r, vsplat(0.00833339f));
-  q = vfma(q, e.r, vsplat(0.041666362f));
-  q = vfma(q, e.r, vsplat(0.16666666f));
-  q = vfma(q, e.r, vsplat(0.5f));
-  q = vfma(q * e.r, e.r, e.r);
+  const vf32 q = expm1_polynomial(e.r);
   const vf32 scale = exp_scale(e.z), t = vfma(scale, q, scale - vsplat(1.0f));
   return (vf32)((vi32)(t / (vsplat(-2.0f) - t)) | ((vi32)x & sign));
 }

@@ -14,7 +14,7 @@ import {
   type Value,
 } from '../ir/index.js'
 import { functionOf } from './functions.js'
-import { rewriteSteps } from './rewrite.js'
+import { countReads, rewriteSteps } from './rewrite.js'
 
 /**
  * Name of the composites that {@link absorbEpilogues} makes: a contraction and what happens to its result while that is in the cache.
@@ -96,11 +96,7 @@ const affineSum = (before: Affine | null, contraction: Node, vector: Value): Aff
 
 /** Gives contractions the bias, and convolutions the affine map, that follows along their features. */
 function absorbAffine(graph: Graph): Steps<Graph> {
-  const reads = new Map<Value, number>()
-  for (const node of topologicalOrder(graph.results)) {
-    for (const input of node.inputs) reads.set(input, (reads.get(input) ?? 0) + 1)
-  }
-  for (const result of graph.results) reads.set(result, (reads.get(result) ?? 0) + 1)
+  const reads = countReads(graph)
   const maps = new Map<Node, Affine>()
   return rewriteSteps(graph, (node, inputs) => {
     if (!AFFINE.has(node.op)) return null

@@ -42,6 +42,17 @@ export function* rewriteSteps(graph: Graph, visit: Visit): Steps<Graph> {
 /** {@link rewriteSteps} at once. */
 export const rewriteGraph = (graph: Graph, visit: Visit): Graph => finish(rewriteSteps(graph, visit))
 
+/** How often each value is read; results of the graph count too. */
+export function countReads(graph: Graph): Map<Value, number> {
+  const reads = new Map<Value, number>()
+  const add = (value: Value): void => {
+    reads.set(value, (reads.get(value) ?? 0) + 1)
+  }
+  for (const node of topologicalOrder(graph.results)) node.inputs.forEach(add)
+  graph.results.forEach(add)
+  return reads
+}
+
 /** Attributes with every nested graph replaced by `f` of it; the same object where none changes. */
 export function mapNested<K extends OpName>(attrs: OpAttrs[K], f: (graph: Graph) => Graph): OpAttrs[K] {
   let changed = false

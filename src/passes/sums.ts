@@ -1,7 +1,7 @@
-import { apply, Graph, isOp, type Node, OPS, type Steps, topologicalOrder, type Value } from '../ir/index.js'
+import { apply, Graph, isOp, type Node, OPS, type Steps } from '../ir/index.js'
 import { contractionOf, isEpilogue, onOperands, withEpilogue } from './epilogue.js'
 import { isElementwise } from './group.js'
-import { rewriteSteps } from './rewrite.js'
+import { countReads, rewriteSteps } from './rewrite.js'
 
 /** A product that nothing follows yet but maybe a bias. */
 function mayAdd(node: Node): boolean {
@@ -15,10 +15,7 @@ function mayAdd(node: Node): boolean {
  * after absorbEpilogues.
  */
 export function absorbSums(graph: Graph): Steps<Graph> {
-  const reads = new Map<Value, number>()
-  for (const { inputs } of topologicalOrder(graph.results))
-    for (const input of inputs) reads.set(input, (reads.get(input) ?? 0) + 1)
-  for (const result of graph.results) reads.set(result, (reads.get(result) ?? 0) + 1)
+  const reads = countReads(graph)
   return rewriteSteps(graph, (node, inputs) => {
     if (!isOp(node, 'add') || node.outputs[0].dtype !== 'f32') return null
     for (const at of [0, 1]) {

@@ -1,16 +1,5 @@
-import { apply, type Graph, isOp, type Node, type Steps, topologicalOrder, type Value } from '../ir/index.js'
-import { rewriteSteps } from './rewrite.js'
-
-/** How often each value is read; results of the graph count too. */
-function countReads(graph: Graph): Map<Value, number> {
-  const reads = new Map<Value, number>()
-  const add = (value: Value): void => {
-    reads.set(value, (reads.get(value) ?? 0) + 1)
-  }
-  for (const node of topologicalOrder(graph.results)) node.inputs.forEach(add)
-  graph.results.forEach(add)
-  return reads
-}
+import { apply, type Graph, isOp, type Node, type Steps } from '../ir/index.js'
+import { countReads, rewriteSteps } from './rewrite.js'
 
 /** True when `permutation` only exchanges the free dimensions of the two operands of `dot`. */
 function exchangesOperands(dot: Node<'dot_general'>, permutation: readonly number[]): boolean {

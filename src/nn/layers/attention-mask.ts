@@ -1,4 +1,5 @@
 import { constant, logicalAnd, ones, type Tensor, tril, unsqueeze, where } from '../../tensor/index.js'
+import type { CallContext } from '../layer.js'
 
 const LARGE_NEGATIVE = -0.7 * 3.4028234663852886e38
 
@@ -19,4 +20,18 @@ export function additiveMask(
   const all = shown.reduce((a, b) => logicalAnd(a, b))
   const added = where(all, constant(0, dtype), constant(dtype === 'f16' ? -0.7 * 65504 : LARGE_NEGATIVE, dtype))
   return added.ndim === 3 ? unsqueeze(added, 1) : added
+}
+
+/** What hides keys from queries: the masks of the inputs and a given one [batch, queries, keys], each with room for what it lacks. */
+export function inputMasks(
+  [query, value, key]: readonly Tensor[],
+  given: Tensor | undefined,
+  { masks }: CallContext,
+): (Tensor | undefined)[] {
+  const ofKeys = [masks.get(value), key === value ? undefined : masks.get(key)]
+  return [
+    masks.has(query) ? unsqueeze(masks.get(query) as Tensor, 2) : undefined,
+    ...ofKeys.map((mask) => mask && unsqueeze(mask, 1)),
+    given?.to('bool'),
+  ]
 }

@@ -1,9 +1,9 @@
 import { attentionWeights, dropout, scaledDotProductAttention } from '../../tensor/functional/index.js'
-import { matmul, type Tensor, transpose, unsqueeze } from '../../tensor/index.js'
+import { matmul, type Tensor, transpose } from '../../tensor/index.js'
 import { type CallContext, type InputShapes, Layer } from '../layer.js'
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
-import { additiveMask } from './attention-mask.js'
+import { additiveMask, inputMasks } from './attention-mask.js'
 import { EinsumDense } from './einsum-dense.js'
 import { checkCount, checkRate, type KernelOptions, kernelSettings, knownExtent } from './options.js'
 
@@ -91,7 +91,8 @@ export class MultiHeadAttention extends Layer {
     const [query, value = query, key = value, given] = Array.isArray(inputs) ? inputs : [inputs]
     const heads = (layer: EinsumDense, x: Tensor): Tensor => transpose(layer.call(x), 1, 2)
     const [q, k, v] = [heads(dense.query, query), heads(dense.key, key), heads(dense.value, value)]
-    const mask = this.mask([query, value, key], given, context)
+    const masks = inputMasks([query, value, key], given, context)
+    const mask = additiveMask(masks, [query, value], this.options.useCausalMask ?? false)
     const options = { mask, causal: mask === null && (this.options.useCausalMask ?? false) }
     const rate = context.training ? (this.options.dropout ?? 0) : 0
     const wanted = this.options.returnAttentionScores ?? false
@@ -109,20 +110,5 @@ export class MultiHeadAttention extends Layer {
     const mask = masks.get(list[0])
     for (const input of list) masks.delete(input)
     if (mask) masks.set(Array.isArray(outputs) ? outputs[0] : outputs, mask)
-  }
-
-  /** What {@link additiveMask} makes of the masks of the inputs and of a given one [batch, queries, keys]. */
-  private mask(
-    [query, value, key]: readonly Tensor[],
-    given: Tensor | undefined,
-    { masks }: CallContext,
-  ): Tensor | null {
-    const keys = [masks.get(value), key === value ? undefined : masks.get(key)]
-    const shown = [
-      masks.has(query) ? unsqueeze(masks.get(query) as Tensor, 2) : undefined,
-      ...keys.map((mask) => mask && unsqueeze(mask, 1)),
-      given?.to('bool'),
-    ]
-    return additiveMask(shown, [query, value], this.options.useCausalMask ?? false)
   }
 }

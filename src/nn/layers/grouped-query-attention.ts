@@ -14,7 +14,7 @@ import {
 import { type CallContext, type InputShapes, Layer } from '../layer.js'
 import type { Child } from '../module.js'
 import type { PartialShape } from '../symbolic.js'
-import { additiveMask } from './attention-mask.js'
+import { additiveMask, inputMasks } from './attention-mask.js'
 import { EinsumDense } from './einsum-dense.js'
 import { checkCount, checkRate, type KernelOptions, kernelSettings, knownExtent } from './options.js'
 
@@ -134,20 +134,12 @@ export class GroupQueryAttention extends Layer {
   }
 
   /** What {@link additiveMask} makes of the masks of the inputs, of a given one [batch, queries, keys] and of the window. */
-  private mask(
-    [query, value, key]: readonly Tensor[],
-    given: Tensor | undefined,
-    { masks }: CallContext,
-  ): Tensor | null {
+  private mask(inputs: readonly Tensor[], given: Tensor | undefined, context: CallContext): Tensor | null {
+    const [query, value] = inputs
     const size = this.options.slidingWindow
     const near = (reach: number): Tensor =>
       unsqueeze(lt(abs(sub(unsqueeze(arange(query.shape[1]), 1), arange(value.shape[1]))), reach), 0)
-    const shown = [
-      masks.has(query) ? unsqueeze(masks.get(query) as Tensor, 2) : undefined,
-      ...[masks.get(value), key === value ? undefined : masks.get(key)].map((mask) => mask && unsqueeze(mask, 1)),
-      given?.to('bool'),
-      size ? near(size) : undefined,
-    ]
+    const shown = [...inputMasks(inputs, given, context), size ? near(size) : undefined]
     return additiveMask(shown, [query, value], this.options.useCausalMask ?? false)
   }
 }

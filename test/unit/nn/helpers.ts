@@ -40,3 +40,10 @@ export async function checkGradient(layer: Layer, x: Tensor, training = false): 
 }
 
 export const f64 = (data: NestedArray<number>): Tensor => tensor(data, { dtype: 'f64' })
+
+/** Values of a sine, f32, the same wherever they are made: the scripts behind `data` make them too. */
+export const wave = (shape: readonly number[], offset: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 0.6 * Math.sin(0.7 * i + offset)),
+    { shape },
+  )

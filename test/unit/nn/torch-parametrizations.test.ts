@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import * as nn from '../../../src/nn/index.js'
 import * as optim from '../../../src/optim/index.js'
 import { grad, jit, mul, Parameter, type Tensor, tensor } from '../../../src/tensor/index.js'
-import { numbers } from './helpers.js'
+import { numbers, wave } from './helpers.js'
 
 /** Weight norm and spectral norm against torch: `data/torch_parametrizations.py` made the numbers. */
 
@@ -26,12 +26,6 @@ interface Case {
 const { cases } = JSON.parse(readFileSync(new URL('data/torch_parametrizations.json', import.meta.url), 'utf8')) as {
   cases: readonly Case[]
 }
-
-const wave = (shape: readonly number[], offset: number): Tensor =>
-  tensor(
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 0.6 * Math.sin(0.7 * i + offset)),
-    { shape },
-  )
 
 async function close(got: Tensor, want: readonly number[], what: string): Promise<void> {
   const values = await numbers(got)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as nn from '../../../src/nn/index.js'
 import { type Tensor, tensor, transpose } from '../../../src/tensor/index.js'
-import { numbers } from './helpers.js'
+import { numbers, wave } from './helpers.js'
 
 /** torch.nn's recurrent modules: names, shapes, results of packed sequences; `data/torch_rnn.py` made the numbers. */
 
@@ -18,12 +18,6 @@ interface Case {
 const { cases } = JSON.parse(readFileSync(new URL('data/torch_rnn.json', import.meta.url), 'utf8')) as {
   cases: readonly Case[]
 }
-
-const wave = (shape: readonly number[], offset: number): Tensor =>
-  tensor(
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 0.6 * Math.sin(0.7 * i + offset)),
-    { shape },
-  )
 
 async function close(got: Tensor, want: readonly number[], what: string): Promise<void> {
   const values = await numbers(got)

@@ -20,16 +20,42 @@ const close = (got: number, want: number): void => assert.ok(Math.abs(got - want
 
 // Expected values are those of Keras 3.15.
 test('metrics with options give what Keras gives', async () => {
-  const y = tensor([[1, 2], [3, 5], [0, 1]]) // biome-ignore format: rows
-  const p = tensor([[1.5, 2], [2, 4], [1, 1.5]]) // biome-ignore format: rows
+  const y = tensor([
+    [1, 2],
+    [3, 5],
+    [0, 1],
+  ])
+  const p = tensor([
+    [1.5, 2],
+    [2, 4],
+    [1, 1.5],
+  ])
   close(await statistic('R2Score', { num_regressors: 2 }, [y, p]), 0.47802191972732544)
-  close(await statistic('R2Score', {}, [tensor([[1, 1], [1, 1], [1, 1]]), p]), 0) // biome-ignore format: rows
+  close(
+    await statistic('R2Score', {}, [
+      tensor([
+        [1, 1],
+        [1, 1],
+        [1, 1],
+      ]),
+      p,
+    ]),
+    0,
+  )
   close(await statistic('PearsonCorrelation', { axis: 0 }, [y, p]), 0.9903029799461365)
   close(await statistic('ConcordanceCorrelation', { axis: 0 }, [y, p]), 0.7346938848495483)
   // Equal scores share a place.
-  const scores = tensor([[1, 1, 0], [0, 1, 1], [0, 0, 0]]) // biome-ignore format: rows
+  const scores = tensor([
+    [1, 1, 0],
+    [0, 1, 1],
+    [0, 0, 0],
+  ])
   close(await statistic('SparseTopKCategoricalAccuracy', { k: 1 }, [ints([1, 0, 2]), scores]), 2 / 3)
-  const sorted = ints([[2, 1, 0], [1, 2, 0], [2, 0, 1]]) // biome-ignore format: rows
+  const sorted = ints([
+    [2, 1, 0],
+    [1, 2, 0],
+    [2, 0, 1],
+  ])
   const bySorted = { k: 2, from_sorted_ids: true }
   close(await statistic('SparseTopKCategoricalAccuracy', bySorted, [ints([1, 0, 2]), sorted]), 2 / 3)
   // Without a dimension of features every element is an example.
@@ -42,8 +68,20 @@ test('metrics with options give what Keras gives', async () => {
 })
 
 test('losses along another axis, and Tversky, are those of Keras', async () => {
-  const y = tensor([[[1, 0], [0, 1], [0, 0]]]) // biome-ignore format: rows
-  const p = tensor([[[0.5, 0.2], [0.3, 0.7], [0.2, 0.1]]]) // biome-ignore format: rows
+  const y = tensor([
+    [
+      [1, 0],
+      [0, 1],
+      [0, 0],
+    ],
+  ])
+  const p = tensor([
+    [
+      [0.5, 0.2],
+      [0.3, 0.7],
+      [0.2, 0.1],
+    ],
+  ])
   const value = (name: string, config: Record<string, unknown>): Promise<number> =>
     reduceLoss(getLoss(name, config)(y, p)).item()
   close(await value('CategoricalCrossentropy', { axis: 1 }), 0.5249110460281372)
